@@ -1,0 +1,62 @@
+"""amiss: how wrong is your model, and what does being wrong do to it?
+
+A loss is written down once, as a formula. From it come value, gradient and Hessian on NumPy, PyTorch, JAX
+and TensorFlow arrays, a compiled kernel, its LaTeX, and its checked facts.
+
+Examples:
+    >>> import amiss
+    >>> loss = amiss.Huber(delta=1.0)
+    >>> loss.gradient([3.0, 0.5], [0.0, 0.0], reduction="sum")  # clip(error, -1, 1)
+    array([1. , 0.5])
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from amiss.core import Combination, Facts, Loss, Total, checks
+from amiss.core.errors import (
+    AmissError,
+    BackendError,
+    DomainError,
+    DTypeError,
+    ParameterError,
+    ShapeError,
+)
+from amiss.core.targets import one_hot
+from amiss.losses import *  # noqa: F403 - the catalogue; its stub names every loss
+from amiss.losses import __all__ as _losses
+from amiss.naming import catalogue, get
+
+if TYPE_CHECKING:
+    from amiss.comparison import Comparison, compare
+
+__version__ = "0.1.0"
+
+__all__ = [  # noqa: PLE0604 - names, partly computed
+    "AmissError",
+    "BackendError",
+    "Combination",
+    "Comparison",
+    "DTypeError",
+    "DomainError",
+    "Facts",
+    "Loss",
+    "ParameterError",
+    "ShapeError",
+    "Total",
+    "catalogue",
+    "checks",
+    "compare",
+    "get",
+    "one_hot",
+    *_losses,
+]
+
+_LATER = {"compare": "amiss.comparison", "Comparison": "amiss.comparison"}
+"""Names that are imported when they are first used, since what they need is slow to import."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'amiss' has no attribute {name!r}")

@@ -1,0 +1,54 @@
+"""The namespace on NumPy arrays and scalars."""
+
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+
+__all__ = ["NumpyNamespace", "is_array", "namespace"]
+
+
+def is_array(value: object) -> bool:
+    """Return whether `value` is a NumPy array or scalar."""
+    return isinstance(value, np.ndarray | np.generic)
+
+
+def namespace(array: Any) -> "NumpyNamespace":
+    """Return the namespace bound to the dtype of `array`."""
+    return _namespace(array.dtype)
+
+
+class NumpyNamespace(ArrayNamespace):
+    """NumPy has no tape: a value carries no gradient, and every value can be read."""
+
+    library = "numpy"
+
+    def is_half(self) -> bool:
+        return bool(self.dtype.itemsize < 4)
+
+    def single(self) -> "NumpyNamespace":
+        return _namespace(np.dtype(np.float32))
+
+    def kind(self, x: Array) -> str:
+        if x.dtype.name == "bfloat16":
+            return "floating"
+        if x.dtype == np.longdouble and x.dtype.itemsize > 8:
+            return "other"
+        return {"f": "floating", "i": "integral", "u": "integral", "b": "bool"}.get(x.dtype.kind, "other")
+
+    def visible(self, x: Array) -> bool:
+        return True
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        return np.errstate(all="ignore")
+
+    def differentiable(self, formulas: Formulas, prediction: Array, target: Array) -> Array:
+        return formulas._items(self, prediction, target)
+
+
+@cache
+def _namespace(dtype: Any) -> NumpyNamespace:
+    return NumpyNamespace(np, dtype)

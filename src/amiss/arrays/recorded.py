@@ -1,0 +1,151 @@
+"""The namespace that writes operations down, in order: the source of generated code.
+
+Values are nodes of a graph. Equal operations on equal operands are one node (hash-consing), so that what the
+value, the gradient and the Hessian have in common is computed once, and the order of evaluation is kept.
+"""
+
+from typing import Any
+
+from amiss.arrays.namespace import Array, Namespace
+
+__all__ = ["Node", "RecordedNamespace"]
+
+
+class Node:
+    """One recorded operation: its name and its operands, which are nodes or Python numbers."""
+
+    __hash__ = object.__hash__
+
+    def __init__(self, graph: "RecordedNamespace", operation: str, operands: tuple[Any, ...]) -> None:
+        self.graph = graph
+        self.operation = operation
+        self.operands = operands
+        self.number = len(graph.nodes)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a formula must not branch on a number; write xp.where(condition, a, b)")
+
+    def __neg__(self) -> "Node":
+        return self.graph.record("neg", self)
+
+    def __add__(self, other: Any) -> "Node":
+        return self.graph.record("add", self, other)
+
+    def __radd__(self, other: Any) -> "Node":
+        return self.graph.record("add", other, self)
+
+    def __sub__(self, other: Any) -> "Node":
+        return self.graph.record("sub", self, other)
+
+    def __rsub__(self, other: Any) -> "Node":
+        return self.graph.record("sub", other, self)
+
+    def __mul__(self, other: Any) -> "Node":
+        return self.graph.record("mul", self, other)
+
+    def __rmul__(self, other: Any) -> "Node":
+        return self.graph.record("mul", other, self)
+
+    def __truediv__(self, other: Any) -> "Node":
+        return self.graph.record("div", self, other)
+
+    def __rtruediv__(self, other: Any) -> "Node":
+        return self.graph.record("div", other, self)
+
+    def __lt__(self, other: Any) -> "Node":
+        return self.graph.record("lt", self, other)
+
+    def __le__(self, other: Any) -> "Node":
+        return self.graph.record("le", self, other)
+
+    def __gt__(self, other: Any) -> "Node":
+        return self.graph.record("gt", self, other)
+
+    def __ge__(self, other: Any) -> "Node":
+        return self.graph.record("ge", self, other)
+
+    def __eq__(self, other: Any) -> "Node":  # type: ignore[override]
+        return self.graph.record("eq", self, other)
+
+    def __and__(self, other: Any) -> "Node":
+        return self.graph.record("and", self, other)
+
+    def __or__(self, other: Any) -> "Node":
+        return self.graph.record("or", self, other)
+
+
+class RecordedNamespace(Namespace):
+    """Records elementwise formulas; `nodes` holds the operations in the order of evaluation.
+
+    Examples:
+        >>> xp = RecordedNamespace()
+        >>> x = xp.input("x")
+        >>> (x + 1) * (x + 1) is (x + 1) * (x + 1)
+        True
+        >>> [node.operation for node in xp.nodes]
+        ['input', 'add', 'mul']
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self._known: dict[tuple[Any, ...], Node] = {}
+
+    def record(self, operation: str, *operands: Any) -> Node:
+        """Return the node of an operation, an old one if it was recorded before."""
+        if operation == "abs" and getattr(operands[0], "operation", "") == "neg":
+            operands = operands[0].operands  # |-x| is |x|, exactly: sigmoid(x) and sigmoid(-x) share one exp
+        key = (operation, *(x.number if isinstance(x, Node) else ("constant", repr(x)) for x in operands))
+        if key not in self._known:
+            node = Node(self, operation, operands)
+            self.nodes.append(node)
+            self._known[key] = node
+        return self._known[key]
+
+    def input(self, name: str) -> Node:
+        """Return the node of an input or a parameter."""
+        return self.record("input", name)
+
+    def abs(self, x: Array) -> Array:
+        return self.record("abs", x)
+
+    def sign(self, x: Array) -> Array:
+        return self.record("sign", x)
+
+    def exp(self, x: Array) -> Array:
+        return self.record("exp", x)
+
+    def log(self, x: Array) -> Array:
+        return self.record("log", x)
+
+    def log1p(self, x: Array) -> Array:
+        return self.record("log1p", x)
+
+    def expm1(self, x: Array) -> Array:
+        return self.record("expm1", x)
+
+    def sqrt(self, x: Array) -> Array:
+        return self.record("sqrt", x)
+
+    def maximum(self, x: Array, y: Array) -> Array:
+        return self.record("maximum", x, y)
+
+    def minimum(self, x: Array, y: Array) -> Array:
+        return self.record("minimum", x, y)
+
+    def where(self, condition: Array, x: Array, y: Array) -> Array:
+        return self.record("where", condition, x, y)
+
+    def indicator(self, condition: Array) -> Array:
+        return self.record("where", condition, 1.0, 0.0)
+
+    def sum(self, x: Array) -> Array:
+        raise NotImplementedError("only elementwise formulas are recorded")
+
+    def max(self, x: Array) -> Array:
+        raise NotImplementedError("only elementwise formulas are recorded")
+
+    def row(self, values: tuple[float, ...], like: Array) -> Array:
+        raise NotImplementedError("only elementwise formulas are recorded")
+
+    def length(self, x: Array) -> Any:
+        raise NotImplementedError("only elementwise formulas are recorded")

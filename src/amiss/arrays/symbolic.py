@@ -1,0 +1,104 @@
+"""The namespace on SymPy expressions: formulas as mathematics, for LaTeX and for proofs.
+
+A row is either a NumPy array of symbols (finite, for proofs) or an expression in the class index `k` such as
+z[k] (for reading): then a sum over the classes prints as a sum over j from 1 to K.
+"""
+
+from typing import Any
+
+import numpy as np
+import sympy
+
+from amiss.arrays.namespace import Array
+from amiss.arrays.scalars import ScalarNamespace
+
+__all__ = ["CLASSES", "INDEX", "SymbolicNamespace"]
+
+INDEX = sympy.Symbol("k", integer=True, positive=True)
+"""The class at which a row expression is taken."""
+
+CLASSES = sympy.Symbol("K", integer=True, positive=True)
+"""The number of classes."""
+
+_BOUND = sympy.symbols("j i l m", integer=True, positive=True)
+
+
+class SymbolicNamespace(ScalarNamespace):
+    """SymPy's functions; nothing is rounded and nothing overflows.
+
+    Args:
+        named: whether to keep the name of the logistic function, for reading; written out it can be proved.
+    """
+
+    def __init__(self, named: bool = False) -> None:
+        self.named = named
+
+    def sigmoid(self, x: Array) -> Array:
+        if not self.named:
+            return super().sigmoid(x)
+        sigma = sympy.Function("sigma")
+        return 1 - sigma(-x) if x.could_extract_minus_sign() else sigma(x)
+
+    def number(self, value: Any) -> Any:
+        return _exact(value)
+
+    def abs(self, x: Array) -> Array:
+        return self.lift(sympy.Abs, x)
+
+    def sign(self, x: Array) -> Array:
+        return self.lift(sympy.sign, x)
+
+    def exp(self, x: Array) -> Array:
+        return self.lift(sympy.exp, x)
+
+    def log(self, x: Array) -> Array:
+        return self.lift(lambda a: -sympy.oo if a == 0 else sympy.log(a), x)
+
+    def log1p(self, x: Array) -> Array:
+        return self.lift(lambda a: sympy.log(1 + a), x)
+
+    def expm1(self, x: Array) -> Array:
+        return self.lift(lambda a: sympy.exp(a) - 1, x)
+
+    def sqrt(self, x: Array) -> Array:
+        return self.lift(sympy.sqrt, x)
+
+    def maximum(self, x: Array, y: Array) -> Array:
+        return self.lift(lambda a, b: sympy.Max(_exact(a), _exact(b)), x, y)
+
+    def minimum(self, x: Array, y: Array) -> Array:
+        return self.lift(lambda a, b: sympy.Min(_exact(a), _exact(b)), x, y)
+
+    def where(self, condition: Array, x: Array, y: Array) -> Array:
+        return self.lift(lambda c, a, b: sympy.Piecewise((_exact(a), c), (_exact(b), True)), condition, x, y)
+
+    def indicator(self, condition: Array) -> Array:
+        return self.lift(lambda c: sympy.Piecewise((1, c), (0, True)), condition)
+
+    def sum(self, x: Array) -> Array:
+        if isinstance(x, np.ndarray):
+            return super().sum(x)
+        x = sympy.sympify(x)
+        bound = next(symbol for symbol in _BOUND if not x.has(symbol))
+        return sympy.Sum(x.subs(INDEX, bound), (bound, 1, CLASSES))
+
+    def max(self, x: Array) -> Array:
+        return np.array([sympy.Max(*x)])
+
+    def row(self, values: tuple[float, ...], like: Array) -> Array:
+        if isinstance(values, sympy.IndexedBase):
+            return values[INDEX]
+        return super().row(values, like)
+
+    def length(self, x: Array) -> Any:
+        return super().length(x) if isinstance(x, np.ndarray) else CLASSES
+
+    def clip(self, x: Array, low: Array, high: Array) -> Array:
+        return self.lift(
+            lambda a, b, c: sympy.Piecewise((b, a < b), (c, a > c), (a, True)), x, _exact(low), _exact(high)
+        )
+
+
+def _exact(value: Any) -> Any:
+    """Return 0.0 as 0: a float in an expression would hide that a derivative is exactly zero."""
+    return sympy.nsimplify(value) if isinstance(value, int | float) else value

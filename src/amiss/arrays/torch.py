@@ -1,0 +1,185 @@
+"""The namespace on PyTorch tensors: eager, compiled, and under `torch.func`.
+
+Two pairs of `autograd.Function` attach the analytic gradient. Eager code and `torch.func` use the pair with a
+`jvp`; while compiling, the plain pair is used, since Dynamo takes neither a `jvp` nor a Function applied
+inside another's backward pass. PyTorch refuses a second derivative through a compiled graph in any case.
+"""
+
+from typing import Any
+
+import torch
+
+from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+
+__all__ = ["TorchNamespace", "is_array", "namespace"]
+
+
+def is_array(value: object) -> bool:
+    """Return whether `value` is a tensor."""
+    return isinstance(value, torch.Tensor)
+
+
+def namespace(array: Any) -> "TorchNamespace":
+    """Return the namespace bound to the dtype and device of `array`."""
+    return _namespace(array.dtype, array.device)
+
+
+class TorchNamespace(ArrayNamespace):
+    """PyTorch, whose names mostly are those of the array API standard."""
+
+    library = "torch"
+
+    def constant(self, value: Any) -> Array:
+        return torch.full((), value, dtype=self.dtype, device=self.device)
+
+    def sign(self, x: Array) -> Array:
+        return torch.where(torch.isnan(x), x, torch.sign(x))  # PyTorch's own sign of NaN is 0
+
+    def sum(self, x: Array) -> Array:
+        return torch.sum(x, dim=-1, keepdim=True)
+
+    def max(self, x: Array) -> Array:
+        return torch.amax(x, dim=-1, keepdim=True)
+
+    def kind(self, x: Array) -> str:
+        if x.dtype.is_floating_point:
+            return "floating"
+        if x.dtype == torch.bool:
+            return "bool"
+        return "other" if x.dtype.is_complex else "integral"
+
+    def astype(self, x: Array, dtype: Any) -> Array:
+        return x.to(dtype)
+
+    def asarray(self, x: Any) -> Array:
+        return x if isinstance(x, torch.Tensor) else torch.as_tensor(x, device=self.device)
+
+    def zeros(self, like: Array) -> Array:
+        return torch.zeros(
+            like.shape, dtype=like.dtype if like.is_floating_point() else None, device=like.device
+        )
+
+    def is_half(self) -> bool:
+        return self.dtype in (torch.float16, torch.bfloat16)
+
+    def single(self) -> "TorchNamespace":
+        return _namespace(torch.float32, self.device)
+
+    def readable(self, x: Array) -> bool:
+        return (
+            not torch.compiler.is_compiling()
+            and type(x) in (torch.Tensor, torch.nn.Parameter)
+            and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+        )
+
+    def visible(self, x: Array) -> bool:
+        return self.readable(x) and x.device.type == "cpu"
+
+    def numbers(self, x: Array) -> Any:
+        return x.detach().cpu().numpy()
+
+    def differentiable(self, formulas: Formulas, prediction: Array, target: Array) -> Array:
+        value = _CompiledValue if torch.compiler.is_compiling() else _Value
+        return value.apply(formulas, self, prediction, target)
+
+
+def _namespace(dtype: Any, device: Any) -> TorchNamespace:
+    return TorchNamespace(torch, dtype, device)
+
+
+def _target_pull(formula: Any, target: Array, upstream: Array) -> Array:
+    """Differentiate a formula in the target, where no analytic form is written, by reverse mode."""
+    return torch.func.vjp(formula, target)[1](upstream)[0]
+
+
+def _target_push(formula: Any, target: Array, along: Array | None) -> Array | float:
+    """Differentiate a formula in the target along a direction; None stands for zero."""
+    return 0.0 if along is None else torch.func.jvp(formula, (target,), (along,))[1]
+
+
+class _Value(torch.autograd.Function):  # type: ignore[misc]
+    """The value of each item; its derivative is the gradient formula."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Array:
+        return formulas._items(xp, prediction, target)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.formulas, ctx.xp, prediction, target = inputs
+        ctx.save_for_backward(prediction, target)
+        ctx.save_for_forward(prediction, target)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Array) -> Any:
+        formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
+        by_prediction = by_target = None
+        if ctx.needs_input_grad[2]:
+            by_prediction = _Gradient.apply(formulas, xp, prediction, target) * formulas._spread(xp, upstream)
+        if ctx.needs_input_grad[3]:
+            by_target = _target_pull(lambda t: formulas._items(xp, prediction, t), target, upstream)
+        return None, None, by_prediction, by_target
+
+    @staticmethod
+    def jvp(ctx: Any, _f: Any, _x: Any, along: Array | None, target_along: Array | None) -> Array:
+        formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
+        change = _target_push(lambda t: formulas._items(xp, prediction, t), target, target_along)
+        if along is not None:
+            change = change + formulas._contract(xp, _Gradient.apply(formulas, xp, prediction, target), along)
+        return change
+
+
+class _Gradient(torch.autograd.Function):  # type: ignore[misc]
+    """The gradient of each item; its derivative is the Hessian formula."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Array:
+        return formulas._gradient(xp, prediction, target)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        _Value.setup_context(ctx, inputs, output)
+
+    @staticmethod
+    def backward(ctx: Any, along: Array) -> Any:
+        formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
+        by_prediction = by_target = None
+        if ctx.needs_input_grad[2]:  # a Hessian is symmetric: forward and reverse are one product
+            by_prediction = formulas._hessian_product(xp, prediction, target, along)
+        if ctx.needs_input_grad[3]:
+            by_target = _target_pull(lambda t: formulas._gradient(xp, prediction, t), target, along)
+        return None, None, by_prediction, by_target
+
+    @staticmethod
+    def jvp(ctx: Any, _f: Any, _x: Any, along: Array | None, target_along: Array | None) -> Array:
+        formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
+        change = _target_push(lambda t: formulas._gradient(xp, prediction, t), target, target_along)
+        if along is not None:
+            change = change + formulas._hessian_product(xp, prediction, target, along)
+        return change
+
+
+class _CompiledValue(torch.autograd.Function):  # type: ignore[misc]
+    """The value of each item with its gradient formula, in the form that Dynamo traces."""
+
+    @staticmethod
+    def forward(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Array:
+        return formulas._items(xp, prediction, target)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.formulas, ctx.xp, prediction, target = inputs
+        ctx.save_for_backward(prediction, target)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Array) -> Any:
+        formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
+        by_target = None
+        if ctx.needs_input_grad[3]:
+            by_target = _target_pull(lambda t: formulas._items(xp, prediction, t), target, upstream)
+        by_prediction = formulas._gradient(xp, prediction, target) * formulas._spread(xp, upstream)
+        return None, None, by_prediction, by_target

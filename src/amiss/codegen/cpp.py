@@ -1,0 +1,107 @@
+"""From recorded formulas to C++: one function per loss and set of quantities, shared terms computed once."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from itertools import product
+from typing import Any
+
+from amiss.arrays.recorded import Node, RecordedNamespace
+from amiss.core import ElementwiseLoss
+from amiss.core.parameters import about
+from amiss.losses import FAMILIES
+
+__all__ = ["elementwise_variants", "kernel_source", "source"]
+
+QUANTITIES = ("value", "gradient", "hessian")
+
+_INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "eq": "==",
+}
+_LOGIC = {"and": "&&", "or": "||"}
+
+
+def elementwise_variants() -> Iterable[tuple[str, Any, list[str]]]:
+    """Yield the name, a symbolic instance and the numeric parameters of every elementwise loss.
+
+    A loss has one variant for each choice of its structural options, as these choose between formulas.
+    """
+    for family in FAMILIES.values():
+        for loss in family:
+            if not issubclass(loss, ElementwiseLoss):
+                continue
+            options = [field.name for field in fields(loss) if "choices" in about(field)]
+            numeric = [field.name for field in fields(loss) if "domain" in about(field)]
+            choices = [about(field)["choices"] for field in fields(loss) if "choices" in about(field)]
+            for chosen in product(*choices):
+                name = "_".join((loss.__name__, *chosen))
+                yield name, loss._with(dict(zip(options, chosen, strict=True))), numeric
+
+
+def kernel_source(name: str, loss: Any, parameters: list[str]) -> str:
+    """Return the C++ struct of one variant: a function of a prediction and a target."""
+    xp = RecordedNamespace()
+    prediction, target = xp.input("prediction"), xp.input("target")
+    for parameter in parameters:
+        object.__setattr__(loss, parameter, xp.input(parameter))
+    results = [getattr(loss, f"_{quantity}")(xp, prediction, target) for quantity in QUANTITIES]
+    members = "".join(f"  T {parameter};\n" for parameter in parameters)
+    lines = [f"    {_statement(node)}\n" for node in xp.nodes if node.operation != "input"]
+    outputs = "".join(
+        f"    if constexpr (Wanted & {1 << bit}) out.{quantity} = {_operand(result)};\n"
+        for bit, (quantity, result) in enumerate(zip(QUANTITIES, results, strict=True))
+    )
+    return (
+        f"template <class T> struct {name} {{\n"
+        f'  static constexpr const char* name = "{name}";\n'
+        f"  static constexpr int parameters = {len(parameters)};\n"
+        f"{members}\n"
+        f"  template <int Wanted> void operator()(T prediction, T target, Out<T>& out) const {{\n"
+        f"{''.join(lines)}{outputs}"
+        f"  }}\n}};\n"
+    )
+
+
+def source() -> str:
+    """Return the whole generated text: one struct per variant, and their list."""
+    variants = list(elementwise_variants())
+    structs = "\n".join(kernel_source(*variant) for variant in variants)
+    rows = " \\\n".join(f"  X({name}, {_initialisers(parameters)})" for name, _, parameters in variants)
+    return f"{structs}\n#define AMISS_KERNELS(X) \\\n{rows}\n"
+
+
+def _initialisers(parameters: list[str]) -> str:
+    return ", ".join(f"T(p[{index}])" for index, _ in enumerate(parameters))
+
+
+def _statement(node: Node) -> str:
+    kind = "bool" if node.operation in ("lt", "le", "gt", "ge", "eq", "and", "or", "not") else "T"
+    return f"[[maybe_unused]] const {kind} {_operand(node)} = {_expression(node)};"
+
+
+def _expression(node: Node) -> str:
+    operands = [_operand(operand) for operand in node.operands]
+    if node.operation in _INFIX:
+        return f"{operands[0]} {_INFIX[node.operation]} {operands[1]}"
+    if node.operation in _LOGIC:
+        return f"{operands[0]} {_LOGIC[node.operation]} {operands[1]}"
+    if node.operation == "neg":
+        return f"-{operands[0]}"
+    if node.operation == "where":
+        return f"{operands[0]} ? {operands[1]} : {operands[2]}"
+    return f"{node.operation}({', '.join(operands)})"
+
+
+def _operand(operand: Any) -> str:
+    if isinstance(operand, Node):
+        return operand.operands[0] if operand.operation == "input" else f"v{operand.number}"
+    if operand == float("inf"):
+        return "std::numeric_limits<T>::infinity()"
+    return f"T({float(operand)!r})"

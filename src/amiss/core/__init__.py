@@ -1,0 +1,44 @@
+"""What a loss is: its bases, parameters, facts, checks, reductions and errors."""
+
+from amiss.arrays.namespace import Array
+from amiss.core.bases import ElementwiseLoss, RowLoss
+from amiss.core.checking import checks
+from amiss.core.combination import Combination
+from amiss.core.facts import Facts
+from amiss.core.loss import Loss
+from amiss.core.parameters import (
+    CLASSES,
+    LOG_PROBABILITY,
+    NON_NEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    REAL,
+    SIGNS,
+    Domain,
+    option,
+    parameter,
+    setting,
+)
+from amiss.core.reduction import Total
+
+__all__ = [
+    "CLASSES",
+    "LOG_PROBABILITY",
+    "NON_NEGATIVE",
+    "POSITIVE",
+    "PROBABILITY",
+    "REAL",
+    "SIGNS",
+    "Array",
+    "Combination",
+    "Domain",
+    "ElementwiseLoss",
+    "Facts",
+    "Loss",
+    "RowLoss",
+    "Total",
+    "checks",
+    "option",
+    "parameter",
+    "setting",
+]

@@ -1,0 +1,163 @@
+"""From what the caller gave to arrays that a formula can work with: library, dtype, shape, weight."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from amiss.arrays import is_array, namespace_of
+from amiss.core.checking import first_bad, inspects
+from amiss.core.errors import BackendError, DTypeError, ShapeError
+
+__all__ = ["Batch", "convert", "expand_weight", "open_prediction", "require_same_shape", "same_shape"]
+
+
+@dataclass
+class Batch:
+    """The inputs of one evaluation, converted and checked.
+
+    Attributes:
+        xp: the namespace of the computation.
+        prediction: in the dtype of the computation; the classes, if any, on the last axis.
+        target: in the same dtype and layout.
+        weight: one number per item, or None for ones.
+        counted: which items take part, or None for all; the others were replaced by harmless numbers.
+        mass: each item's share of the divisor of a mean, or None for ones.
+        valid: which items have legal values, or None where that was checked.
+        dtype: the dtype of the caller's prediction, which gradients return to.
+        axis: where the class axis was, if it was not the last.
+    """
+
+    xp: Any
+    prediction: Any
+    target: Any
+    weight: Any = None
+    counted: Any = None
+    mass: Any = None
+    valid: Any = None
+    dtype: Any = None
+    axis: int = -1
+
+    def restore(self, result: Any) -> Any:
+        """Return an array of the prediction's shape in the caller's layout and dtype."""
+        xp = self.xp
+        if self.axis != -1:
+            result = xp.moveaxis(result, -1, self.axis)
+        return xp.astype(result, self.dtype)
+
+
+def open_prediction(owner: str, prediction: Any) -> tuple[Any, Any, Any]:
+    """Return the namespace of the computation, the prediction in its dtype, and the caller's dtype.
+
+    Raises:
+        DTypeError: the prediction is not made of real numbers, or is an integer tensor.
+        BackendError: the prediction is of a library that amiss does not know.
+    """
+    if not is_array(prediction):
+        prediction = _from_python(owner, "prediction", prediction)
+    xp = namespace_of(prediction)
+    kind = xp.kind(prediction)
+    if xp.library == "numpy" and kind in ("integral", "bool"):
+        prediction = prediction.astype(np.float64)
+        xp = namespace_of(prediction)
+    elif kind != "floating":
+        raise DTypeError(
+            f"{owner}: prediction must hold floating-point numbers; got dtype {_dtype_name(prediction)}. "
+            "Convert it first: a gradient with respect to whole numbers has no meaning."
+        )
+    dtype = prediction.dtype
+    if xp.is_half():
+        xp = xp.single()
+    return xp, xp.cast(xp.asarray(prediction)), dtype
+
+
+def convert(xp: Any, owner: str, argument: str, x: Any) -> Any:
+    """Return a target or weight as an array of the prediction's library, its dtype kept.
+
+    Raises:
+        BackendError: x is an array of another library than the prediction's.
+        DTypeError: x is None, text, complex or objects.
+    """
+    if not is_array(x):
+        x = _from_python(owner, argument, x)
+    other = namespace_of(x)
+    if other.library not in (xp.library, "numpy"):
+        raise BackendError(
+            f"{owner}: {argument} must be of the prediction's array library; got a {xp.library} prediction "
+            f"and a {other.library} {argument}. Convert one of them."
+        )
+    if other.kind(x) == "other":
+        raise DTypeError(
+            f"{owner}: {argument} must hold real numbers; got dtype {_dtype_name(x)}. Convert it first."
+        )
+    return xp.asarray(x)
+
+
+def _from_python(owner: str, argument: str, x: Any) -> Any:
+    if x is None:
+        raise DTypeError(f"{owner}: {argument} must be an array of numbers; got None.")
+    module = type(x).__module__.partition(".")[0]
+    if hasattr(x, "__array__") and module not in ("numpy", "pandas", "polars", "builtins"):
+        raise BackendError(
+            f"{owner}: {argument} must be a NumPy, PyTorch, JAX or TensorFlow array, or a list; "
+            f"got {module}.{type(x).__name__}. Convert it first."
+        )
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(
+            f"{owner}: {argument} must be rectangular; got a list that is not ({error})."
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(
+            f"{owner}: {argument} must hold real numbers; got dtype {array.dtype}. Convert it first."
+        )
+    return array
+
+
+def _dtype_name(x: Any) -> str:
+    return str(x.dtype).removeprefix("torch.")
+
+
+def same_shape(a: tuple[int | None, ...], b: tuple[int | None, ...]) -> bool:
+    """Return whether two shapes agree; a length that only a running program knows agrees with any."""
+    return len(a) == len(b) and all(x is None or y is None or x == y for x, y in zip(a, b, strict=True))
+
+
+def require_same_shape(xp: Any, owner: str, prediction: Any, other: Any, argument: str) -> None:
+    """Raise unless an array has the prediction's shape.
+
+    Raises:
+        ShapeError: the shapes differ, even if they could be broadcast.
+    """
+    expected, got = xp.shape(prediction), xp.shape(other)
+    if not same_shape(expected, got):
+        raise ShapeError(
+            f"{owner}: prediction and {argument} must have one shape; got prediction {expected}, "
+            f"{argument} {got}. Reshape one of them; amiss never broadcasts."
+        )
+
+
+def expand_weight(xp: Any, owner: str, weight: Any, items: Any) -> Any:
+    """Return one weight per item from a weight of the items' shape, a leading part of it, or with 1s in it.
+
+    Raises:
+        ShapeError: the weight has another shape.
+        DomainError: some weight is NaN.
+    """
+    weight = xp.cast(convert(xp, owner, "weight", weight))
+    shape, got = xp.shape(items), xp.shape(weight)
+    leading = len(got) <= len(shape) and same_shape(shape[: len(got)], got)
+    explicit = len(got) == len(shape) and all(
+        w in (1, None) or n is None or w == n for n, w in zip(shape, got, strict=True)
+    )
+    if not (leading or explicit):
+        raise ShapeError(
+            f"{owner}: weight must have the items' shape {shape} or a leading part of it; got {got}. "
+            "Write other axes out with length 1, as in weight[None, :]."
+        )
+    present = ~xp.isnan(weight)
+    if inspects(xp, present):
+        first_bad(xp, owner, "weight", "a number", weight, present, "A weight of 0 removes an item.")
+    weight = xp.reshape(weight, got + (1,) * (len(shape) - len(got)))
+    return xp.broadcast(weight, items)

@@ -1,0 +1,152 @@
+"""From one value per item to one number, with a divisor that is stated: the sum of the weights."""
+
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+from amiss.core.errors import DomainError, ParameterError
+from amiss.core.inputs import Batch
+
+__all__ = ["Reduction", "Total"]
+
+REDUCTIONS = ("mean", "sum", "none")
+EMPTY = ("nan", "zero", "raise")
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How items become one number.
+
+    Args:
+        kind: "mean", "sum" or "none".
+        normalizer: a divisor for the mean in place of the sum of weights.
+        empty: the mean over nothing: "nan", "zero", or "raise" a DomainError.
+    """
+
+    owner: str
+    kind: str = "mean"
+    normalizer: Any = None
+    empty: str = "nan"
+
+    def __post_init__(self) -> None:
+        if self.kind not in REDUCTIONS:
+            raise ParameterError(
+                f"{self.owner}: reduction must be one of 'mean', 'sum', 'none'; got {self.kind!r}."
+            )
+        if self.empty not in EMPTY:
+            raise ParameterError(
+                f"{self.owner}: empty must be one of 'nan', 'zero', 'raise'; got {self.empty!r}."
+            )
+        if self.normalizer is None:
+            return
+        if self.kind != "mean":
+            raise ParameterError(
+                f"{self.owner}: normalizer must come with reduction='mean'; got reduction={self.kind!r}. "
+                "A sum is not divided."
+            )
+        if isinstance(self.normalizer, numbers.Real) and not 0 < float(self.normalizer) < math.inf:
+            raise ParameterError(
+                f"{self.owner}: normalizer must be a positive finite number; got {self.normalizer!r}."
+            )
+
+    def value(self, batch: Batch, items: Any) -> Any:
+        """Return the reduced value of one number per item."""
+        xp = batch.xp
+        items = _weighted(batch, items)
+        if self.kind == "none":
+            return items
+        if self.kind == "sum":
+            return xp.total(items)
+        divisor = self._divisor(batch, items)
+        nothing = divisor == 0.0
+        mean = xp.total(items) * xp.where(nothing, 0.0, 1.0 / xp.where(nothing, 1.0, divisor))
+        if self.empty == "raise":
+            self._raise_if(xp, nothing)
+        return mean if self.empty == "zero" else mean + xp.where(nothing, math.nan, 0.0)
+
+    def factor(self, batch: Batch, items: Any) -> Any:
+        """Return what multiplies the derivatives of each item; `items` is any array with one per item."""
+        xp = batch.xp
+        factor = _weighted(batch, xp.ones(items))
+        if self.kind != "mean":
+            return factor
+        divisor = self._divisor(batch, items)
+        nothing = divisor == 0.0
+        if self.empty == "raise":
+            self._raise_if(xp, nothing)
+        return factor * xp.where(nothing, 0.0, 1.0 / xp.where(nothing, 1.0, divisor))
+
+    def _divisor(self, batch: Batch, items: Any) -> Any:
+        xp = batch.xp
+        if self.normalizer is None:
+            return weight_of(batch, items)
+        if isinstance(self.normalizer, numbers.Real):
+            return xp.constant(float(self.normalizer))
+        return xp.cast(xp.asarray(self.normalizer))
+
+    def _raise_if(self, xp: Any, nothing: Any) -> None:
+        if not xp.readable(nothing):
+            raise ParameterError(
+                f"{self.owner}: empty='raise' must see the values; this program is traced. Use empty='nan'."
+            )
+        if bool(nothing):
+            raise DomainError(
+                f"{self.owner}: a mean must have something to average; got a total weight of 0 (an empty "
+                "batch, every target ignored, or all weights zero). Skip this batch, or ask for empty='zero'."
+            )
+
+
+def _weighted(batch: Batch, items: Any) -> Any:
+    """Return weight * item, 0 where an item is not counted, NaN where it is not valid."""
+    xp = batch.xp
+    if batch.weight is not None:
+        items = batch.weight * items
+    if batch.valid is not None:
+        items = items * xp.where(batch.valid, 1.0, math.nan)
+    return items if batch.counted is None else xp.where(batch.counted, items, 0.0)
+
+
+def weight_of(batch: Batch, items: Any) -> Any:
+    """Return the divisor of the mean: the sum over the counted items of weight times mass."""
+    xp = batch.xp
+    share = batch.weight
+    if batch.mass is not None:
+        share = batch.mass if share is None else share * batch.mass
+    if share is None and batch.counted is None:
+        return xp.count(items)
+    if share is None:
+        return xp.total(xp.indicator(batch.counted))
+    return xp.total(share if batch.counted is None else xp.where(batch.counted, share, 0.0))
+
+
+@dataclass(frozen=True)
+class Total:
+    """A sum of weighted losses and the weight it stands for; totals add over micro-batches and ranks.
+
+    The mean of the sum of totals is the mean over all items together, whatever the sizes of the batches; the
+    mean of their means is not.
+
+    Examples:
+        >>> (Total(10.0, 2.0) + Total(2.0, 4.0)).mean
+        2.0
+    """
+
+    sum: Any
+    weight: Any
+
+    def __add__(self, other: "Total") -> "Total":
+        if not isinstance(other, Total):
+            return NotImplemented
+        return Total(self.sum + other.sum, self.weight + other.weight)
+
+    def __radd__(self, other: Any) -> "Total":
+        """Let the builtin `sum` of totals start from 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    @property
+    def mean(self) -> Any:
+        """The mean over everything counted so far; NaN over nothing."""
+        if isinstance(self.weight, numbers.Real) and self.weight == 0:
+            return math.nan
+        return self.sum / self.weight

@@ -1,0 +1,386 @@
+"""Classification losses: a prediction is a score or a probability of a class."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amiss.core import (
+    CLASSES,
+    LOG_PROBABILITY,
+    NON_NEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    REAL,
+    SIGNS,
+    Array,
+    Domain,
+    ElementwiseLoss,
+    Facts,
+    RowLoss,
+    option,
+    parameter,
+    setting,
+)
+from amiss.core.classes import check_axis, check_class_weight, check_classes, check_ignore_index
+
+BELOW_HALF = Domain("in [0, 0.5)", low=0.0, high=0.5, open_high=True)
+BELOW_ONE = Domain("in [0, 1)", low=0.0, high=1.0, open_high=True)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(ElementwiseLoss):
+    """The negative log-likelihood of a yes-or-no label, or of a probability of yes.
+
+    Use it for one or several independent yes-or-no questions; give logits, which keep full precision.
+    Avoid it for classes that exclude each other: that is `CrossEntropy`.
+
+    Args:
+        input: what the prediction is: "logits" (any real number) or "probabilities" (in [0, 1]).
+        positive_weight: multiplies the term of the label 1, for rare positives.
+        label_smoothing: moves targets towards ½: target * (1 - s) + s / 2.
+        epsilon: a probability of the true label below it counts as epsilon; at 0 nothing is clipped, and a
+            probability of 0 for the true label costs +inf.
+
+    Shapes:
+        prediction, target, gradient, hessian: (...), equal. One item per number.
+
+    Units:
+        value: nats. gradient: nats per unit of the prediction.
+
+    Notes:
+        The spelling "BCELoss" clips at exp(-100), so that no item costs more than about 100, as there;
+        its gradient in the clipped zone is 0, where the peer's is -1e12. Keras' spelling clips at 1e-7; Keras
+        also clips from above, which makes a perfect prediction cost 1e-7 there and 0 here.
+
+    Source:
+        Cox (1958), Journal of the Royal Statistical Society B 20(2), 215-242.
+
+    Examples:
+        >>> float(BinaryCrossEntropy()([0.0], [1.0]))  # log 2
+        0.6931471805599453
+        >>> float(BinaryCrossEntropy(input="probabilities")([0.25], [0.0]))  # -log 0.75
+        0.2876820724517809
+    """
+
+    input: str = option("logits", "logits", "probabilities")
+    positive_weight: float = parameter(
+        1.0, domain=POSITIVE, typical=(0.2, 5.0), symbol=r"\omega", neutral=True
+    )
+    label_smoothing: float = parameter(
+        0.0, domain=BELOW_ONE, typical=(0.0, 0.3), symbol=r"\alpha", neutral=True
+    )
+    epsilon: float = parameter(
+        0.0, domain=BELOW_HALF, typical=(0.0, 1e-3), symbol=r"\varepsilon", neutral=True
+    )
+
+    aliases = {
+        "bce": {},
+        "BCEWithLogitsLoss": {},
+        "binary_cross_entropy_with_logits": {},
+        "sigmoid_binary_cross_entropy": {},
+        "torch.nn.BCEWithLogitsLoss": {},
+        "torch.nn.functional.binary_cross_entropy_with_logits": {},
+        "optax.sigmoid_binary_cross_entropy": {},
+        "binary:logistic": {},
+        "BCELoss": {"input": "probabilities", "epsilon": 3.720075976020836e-44},
+        "torch.nn.BCELoss": {"input": "probabilities", "epsilon": 3.720075976020836e-44},
+        "torch.nn.functional.binary_cross_entropy": {
+            "input": "probabilities",
+            "epsilon": 3.720075976020836e-44,
+        },
+        "keras.losses.BinaryCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
+        "BinaryCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
+    }
+
+    @property
+    def prediction_symbol(self) -> str:
+        return "z" if self.input == "logits" else "p"
+
+    @property
+    def prediction_domain(self) -> Domain:
+        return REAL if self.input == "logits" else PROBABILITY
+
+    target_domain = CLASSES
+
+    @property
+    def facts(self) -> Facts:
+        from_logits = self.input == "logits"
+        larger = max(1.0, self.positive_weight)
+        plain = self.label_smoothing == 0.0
+        return Facts(
+            convex=from_logits or self.epsilon == 0.0,
+            minimiser="mean" if self.positive_weight == 1.0 and plain else "weighted mean",
+            lipschitz=larger if from_logits else float("inf"),
+            smoothness=larger / 4.0 if from_logits else float("inf"),
+            differentiable="everywhere"
+            if from_logits
+            else "not at probabilities 0 and 1"
+            if self.epsilon == 0.0
+            else "not at the clipping points",
+            zero_at_perfection=not from_logits and plain and self.epsilon == 0.0,
+            monotone=plain,
+            likelihood="Bernoulli" if plain and self.positive_weight == 1.0 else None,
+            link="logit" if from_logits else "identity",
+        )
+
+    def _labels(self, target: Array) -> tuple[Array, Array]:
+        """Return the weights of the two terms, that of label 1 and that of label 0."""
+        smooth = self.label_smoothing / 2.0
+        yes = target * (1.0 - self.label_smoothing) + smooth
+        no = (1.0 - target) * (1.0 - self.label_smoothing) + smooth
+        return self.positive_weight * yes, no
+
+    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
+        yes, no = self._labels(target)
+        if self.input == "logits":
+            return xp.weigh(yes, xp.softplus(-prediction)) + xp.weigh(no, xp.softplus(prediction))
+        least = xp.log(self.epsilon)
+        return -xp.weigh(yes, xp.maximum(xp.log(prediction), least)) - xp.weigh(
+            no, xp.maximum(xp.log1p(-prediction), least)
+        )
+
+    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
+        yes, no = self._labels(target)
+        if self.input == "logits":
+            return no * xp.sigmoid(prediction) - yes * xp.sigmoid(-prediction)
+        rest = 1.0 - prediction
+        return xp.weigh(no, xp.where(rest < self.epsilon, 0.0, 1.0 / rest)) - xp.weigh(
+            yes, xp.where(prediction < self.epsilon, 0.0, 1.0 / prediction)
+        )
+
+    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
+        yes, no = self._labels(target)
+        if self.input == "logits":
+            return (yes + no) * xp.sigmoid(prediction) * xp.sigmoid(-prediction)
+        rest = 1.0 - prediction
+        return xp.weigh(no, xp.where(rest < self.epsilon, 0.0, 1.0 / (rest * rest))) + xp.weigh(
+            yes, xp.where(prediction < self.epsilon, 0.0, 1.0 / (prediction * prediction))
+        )
+
+    def _error(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return (xp.sigmoid(prediction) if self.input == "logits" else prediction) - target
+
+
+@dataclass(frozen=True)
+class CrossEntropy(RowLoss):
+    """The negative log-likelihood of the true class among K, or of class probabilities.
+
+    Use it for classes that exclude each other; give logits, which keep full precision.
+    Avoid it for labels that may hold together: that is `BinaryCrossEntropy`.
+
+    Args:
+        input: what the prediction is: "logits", "probabilities" or "log_probabilities". Rows are never
+            renormalised.
+        ignore_index: a class index that removes its item from the loss and from the divisor.
+        class_weight: one number per class, which multiplies the class's term; the divisor of the mean counts
+            each item with the weight of its class.
+        label_smoothing: moves target rows towards 1 / K: target * (1 - s) + s / K.
+        axis: where the classes lie.
+        epsilon: a probability of the true class below it counts as epsilon; at 0 nothing is clipped, and a
+            probability of 0 for the true class costs +inf.
+
+    Shapes:
+        prediction, gradient, hessian: (..., K) with K along `axis`.
+        target: (...) class indices, or (..., K) probabilities. One item per row.
+
+    Units:
+        value: nats. gradient: nats per unit of the prediction.
+
+    Notes:
+        From logits the whole Hessian of a row is diag(p) - p p'; `hessian` is its diagonal p (1 - p), and
+        `hessian_product` multiplies by the whole. Adding a constant to all logits changes nothing.
+
+    Source:
+        Bridle (1990), in Neurocomputing, NATO ASI Series F 68, 227-236, doi:10.1007/978-3-642-76153-9_28.
+
+    Examples:
+        >>> float(CrossEntropy(input="probabilities")([[0.125, 0.75, 0.125]], [1]))  # -log 0.75
+        0.2876820724517809
+        >>> float(CrossEntropy()([[0.0, 0.0, 0.0, 0.0]], [2]))  # log 4
+        1.3862943611198906
+    """
+
+    input: str = option("logits", "logits", "probabilities", "log_probabilities")
+    ignore_index: int | None = setting(None, check_ignore_index)
+    class_weight: tuple[float, ...] | None = setting(None, check_class_weight)
+    label_smoothing: float = parameter(
+        0.0, domain=BELOW_ONE, typical=(0.0, 0.3), symbol=r"\alpha", neutral=True
+    )
+    axis: int = setting(-1, check_axis)
+    epsilon: float = parameter(
+        0.0, domain=BELOW_HALF, typical=(0.0, 1e-3), symbol=r"\varepsilon", neutral=True
+    )
+
+    aliases = {
+        "ce": {},
+        "CrossEntropyLoss": {"ignore_index": -100, "axis": 1},
+        "torch.nn.CrossEntropyLoss": {"ignore_index": -100, "axis": 1},
+        "torch.nn.functional.cross_entropy": {"ignore_index": -100, "axis": 1},
+        "NLLLoss": {"input": "log_probabilities", "ignore_index": -100, "axis": 1},
+        "torch.nn.NLLLoss": {"input": "log_probabilities", "ignore_index": -100, "axis": 1},
+        "softmax_cross_entropy": {},
+        "softmax_cross_entropy_with_integer_labels": {},
+        "optax.softmax_cross_entropy": {},
+        "optax.softmax_cross_entropy_with_integer_labels": {},
+        "CategoricalCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
+        "keras.losses.CategoricalCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
+        "categorical_crossentropy": {"input": "probabilities", "epsilon": 1e-7},
+        "SparseCategoricalCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
+        "keras.losses.SparseCategoricalCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
+        "sparse_categorical_crossentropy": {"input": "probabilities", "epsilon": 1e-7},
+        "multi:softprob": {},
+        "multiclass": {},
+    }
+
+    @property
+    def prediction_symbol(self) -> str:
+        return {"logits": "z", "probabilities": "p", "log_probabilities": r"\ell"}[self.input]
+
+    @property
+    def prediction_domain(self) -> Domain:
+        return {"logits": REAL, "probabilities": PROBABILITY, "log_probabilities": LOG_PROBABILITY}[
+            self.input
+        ]
+
+    target_domain = PROBABILITY
+
+    @property
+    def facts(self) -> Facts:
+        heaviest = max(self.class_weight or (1.0,))
+        plain = self.label_smoothing == 0.0
+        shapes: dict[str, dict[str, Any]] = {
+            "logits": {"lipschitz": heaviest * 2**0.5, "smoothness": heaviest / 2.0, "link": "softmax"},
+            "probabilities": {"differentiable": "not at probability 0"},
+            "log_probabilities": {"lipschitz": heaviest, "smoothness": 0.0, "link": "log"},
+        }
+        return Facts(
+            convex=self.input != "probabilities" or self.epsilon == 0.0,
+            minimiser="class frequencies" if plain and self.class_weight is None else "weighted frequencies",
+            zero_at_perfection=self.input != "logits" and plain and self.epsilon == 0.0,
+            monotone=plain,
+            likelihood="categorical" if plain and self.class_weight is None else None,
+            hessian="zero almost everywhere" if self.input == "log_probabilities" else "exact",
+            **shapes[self.input],
+        )
+
+    @property
+    def _axis(self) -> int:
+        return self.axis
+
+    @property
+    def _ignored(self) -> int | None:
+        return self.ignore_index
+
+    @property
+    def _classes(self) -> int | None:
+        return None if self.class_weight is None else len(self.class_weight)
+
+    def _check_classes(self, classes: int | None) -> None:
+        check_classes(type(self).__name__, self.class_weight, classes)
+
+    def _mass(self, xp: Any, target: Array) -> Array | None:
+        return None if self.class_weight is None else xp.sum(xp.row(self.class_weight, target) * target)
+
+    def _shares(self, xp: Any, target: Array) -> Array:
+        """Return how much each class's -log p counts: the smoothed target times the class weight."""
+        share = target * (1.0 - self.label_smoothing) + self.label_smoothing / xp.length(target)
+        return share if self.class_weight is None else xp.row(self.class_weight, target) * share
+
+    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
+        share = self._shares(xp, target)
+        if self.input == "logits":
+            return -xp.sum(xp.weigh(share, xp.log_softmax(prediction)))
+        if self.input == "log_probabilities":
+            return -xp.sum(xp.weigh(share, prediction))
+        return -xp.sum(xp.weigh(share, xp.maximum(xp.log(prediction), xp.log(self.epsilon))))
+
+    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
+        share = self._shares(xp, target)
+        if self.input == "logits":
+            p, rest = xp.softmax_and_rest(prediction)
+            return (xp.sum(share) - share) * p - share * rest
+        if self.input == "log_probabilities":
+            return -share
+        return -xp.weigh(share, xp.where(prediction < self.epsilon, 0.0, 1.0 / prediction))
+
+    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
+        share = self._shares(xp, target)
+        if self.input == "logits":
+            p, rest = xp.softmax_and_rest(prediction)
+            return xp.sum(share) * p * rest
+        if self.input == "log_probabilities":
+            return xp.full(0.0, share)
+        return xp.weigh(share, xp.where(prediction < self.epsilon, 0.0, 1.0 / (prediction * prediction)))
+
+    def _hessian_product(self, xp: Any, prediction: Array, target: Array, direction: Array) -> Array:
+        if self.input != "logits":
+            return self._hessian(xp, prediction, target) * direction
+        p = xp.softmax(prediction)
+        return xp.sum(self._shares(xp, target)) * p * (direction - xp.sum(p * direction))
+
+    def _error(self, xp: Any, prediction: Array, target: Array) -> Array:
+        if self.input == "probabilities":
+            return prediction - target
+        return (xp.softmax(prediction) if self.input == "logits" else xp.exp(prediction)) - target
+
+
+@dataclass(frozen=True)
+class Hinge(ElementwiseLoss):
+    """What a signed score lacks to the `margin`; 0 beyond it. Targets are -1 and +1.
+
+    Use it for a decision without probabilities; items beyond the margin stop counting.
+    Avoid it where probabilities are wanted: the score has no scale.
+
+    Args:
+        margin: the score on the right side that costs nothing.
+
+    Shapes:
+        prediction, target, gradient, hessian: (...), equal. One item per number.
+
+    Units:
+        value: that of the score. gradient: none. hessian: 0 almost everywhere.
+
+    Notes:
+        Exactly at the margin the gradient is 0. For K classes use K scores, one against the rest.
+
+    Source:
+        Cortes and Vapnik (1995), Machine Learning 20, 273-297, doi:10.1007/BF00994018.
+
+    Examples:
+        >>> float(Hinge()([0.5, -2.0], [1, -1], reduction="sum"))  # (1 - 0.5) + 0
+        0.5
+    """
+
+    margin: float = parameter(1.0, domain=NON_NEGATIVE, typical=(0.1, 3.0), symbol="m", neutral=True)
+
+    aliases = {
+        "hinge_loss": {},
+        "keras.losses.Hinge": {},
+        "optax.hinge_loss": {},
+        "optax.perceptron_loss": {"margin": 0.0},
+        "perceptron": {"margin": 0.0},
+    }
+
+    prediction_symbol = "z"
+    target_domain = SIGNS
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(
+            convex=True,
+            minimiser="majority sign",
+            lipschitz=1.0,
+            differentiable="not at score * target = margin",
+            zero_at_perfection=self.margin <= 1.0,
+            monotone=False,
+            hessian="zero almost everywhere",
+        )
+
+    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return xp.relu(self.margin - target * prediction)
+
+    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
+        slack = self.margin - target * prediction
+        return xp.where(slack > 0.0, -target, xp.full(0.0, slack))
+
+    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return xp.full(0.0, target * prediction)

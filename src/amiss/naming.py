@@ -1,0 +1,114 @@
+"""Find a loss by any spelling that its users know it by."""
+
+from typing import Any
+
+from amiss.core import Loss
+from amiss.core.errors import ParameterError, suggest
+from amiss.losses import FAMILIES
+
+__all__ = ["catalogue", "get", "spellings"]
+
+AMBIGUOUS = {
+    "binary_crossentropy": ("keras.losses.BinaryCrossentropy", "torch.nn.BCELoss", "bce"),
+    "binary_cross_entropy": ("torch.nn.functional.binary_cross_entropy", "bce"),
+    "log_loss": ("bce", "ce"),
+    "logistic": ("bce", "binary:logistic"),
+    "l2_loss": ("optax.l2_loss", "mse"),
+    "smooth_l1": ("huber",),
+    "nll": ("NLLLoss", "ce"),
+}
+"""Spellings on which peers disagree, and the names that say which is meant."""
+
+SCALED = {"optax.l2_loss": (0.5, "mse")}
+"""Spellings of a multiple of a loss."""
+
+
+def catalogue() -> dict[str, tuple[type[Loss], ...]]:
+    """Return every loss class, by family.
+
+    Examples:
+        >>> [loss.__name__ for loss in catalogue()["regression"]]
+        ['SquaredError', 'AbsoluteError', 'Huber']
+    """
+    return dict(FAMILIES)
+
+
+def spellings(loss: type[Loss]) -> dict[str, dict[str, Any]]:
+    """Return every spelling of a loss class, with the parameters that the spelling stands for."""
+    return {loss.__name__: {}, _snake(loss.__name__): {}, **loss.aliases}
+
+
+def get(name: str | Loss, **parameters: Any) -> Loss:
+    """Return the loss of a spelling that some library uses, with that library's parameters.
+
+    Args:
+        name: a spelling such as "mse", "MSELoss", "mean_squared_error"; case and separators do not matter.
+            A loss is returned as it is.
+        parameters: override those that the spelling stands for.
+
+    Raises:
+        ParameterError: no loss has that spelling, or peers mean different things by it.
+
+    Examples:
+        >>> get("huber", delta=2.0)
+        Huber(delta=2.0)
+        >>> get("BCELoss").input
+        'probabilities'
+        >>> get("optax.l2_loss")
+        0.5 * SquaredError()
+    """
+    if isinstance(name, Loss):
+        if parameters:
+            raise ParameterError(
+                f"get: parameters must come with a name; got the loss {name!r}. Use dataclasses.replace."
+            )
+        return name
+    if not isinstance(name, str):
+        raise ParameterError(f"get: name must be a string or a loss; got {type(name).__name__}.")
+    known = {_fold(spelling): (loss, given) for loss, spelling, given in _all_spellings()}
+    folded = _fold(name)
+    scaled = {_fold(spelling): meaning for spelling, meaning in SCALED.items()}
+    if folded in scaled:
+        factor, plain = scaled[folded]
+        return factor * get(plain, **parameters)
+    for spelling, qualified in AMBIGUOUS.items():
+        if _fold(spelling) == folded:
+            raise ParameterError(
+                f"get: the name {name!r} means different losses in different libraries. "
+                f"Say which: {', '.join(map(repr, qualified))}."
+            )
+    if folded not in known:
+        names = [spelling for _, spelling, _ in _all_spellings()]
+        raise ParameterError(
+            f"get: no loss is called {name!r}.{suggest(name, names)} `amiss list` shows all of them."
+        )
+    loss, given = known[folded]
+    return _construct(loss, {**given, **parameters})
+
+
+def _construct(loss: type[Loss], parameters: dict[str, Any]) -> Loss:
+    allowed = loss.parameters()  # type: ignore[attr-defined]
+    for name in parameters:
+        if name not in allowed:
+            raise ParameterError(
+                f"{loss.__name__}: no parameter is called {name!r}; it has {', '.join(allowed) or 'none'}."
+                + suggest(name, allowed)
+            )
+    return loss(**parameters)
+
+
+def _all_spellings() -> list[tuple[type[Loss], str, dict[str, Any]]]:
+    return [
+        (loss, spelling, given)
+        for family in FAMILIES.values()
+        for loss in family
+        for spelling, given in spellings(loss).items()
+    ]
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
