@@ -20,7 +20,7 @@ class PreciseNamespace(ScalarNamespace):
     Examples:
         >>> xp = PreciseNamespace()
         >>> print(mpmath.nstr(xp.softplus(xp.number(-740.0)), 5))
-        4.1979e-322
+        4.1887e-322
     """
 
     def __init__(self, digits: int = 400) -> None:

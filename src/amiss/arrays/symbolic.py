@@ -27,7 +27,8 @@ class SymbolicNamespace(ScalarNamespace):
     """SymPy's functions; nothing is rounded and nothing overflows.
 
     Args:
-        named: whether to keep the name of the logistic function, for reading; written out it can be proved.
+        named: whether to keep the names of the logistic function and of p = softmax(z), for reading; written
+            out they can be proved.
     """
 
     def __init__(self, named: bool = False) -> None:
@@ -42,8 +43,14 @@ class SymbolicNamespace(ScalarNamespace):
     def number(self, value: Any) -> Any:
         return _exact(value)
 
+    def softmax_and_rest(self, z: Array) -> tuple[Array, Array]:
+        if not self.named:
+            return super().softmax_and_rest(z)
+        p = sympy.IndexedBase("p", positive=True)[INDEX]
+        return p, 1 - p
+
     def abs(self, x: Array) -> Array:
-        return self.lift(sympy.Abs, x)
+        return self.lift(lambda a: sympy.Abs(a, evaluate=not self.named), x)
 
     def sign(self, x: Array) -> Array:
         return self.lift(sympy.sign, x)

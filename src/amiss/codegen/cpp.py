@@ -7,10 +7,11 @@ from typing import Any
 
 from amiss.arrays.recorded import Node, RecordedNamespace
 from amiss.core import ElementwiseLoss
+from amiss.core.errors import ParameterError
 from amiss.core.parameters import about
 from amiss.losses import FAMILIES
 
-__all__ = ["elementwise_variants", "kernel_source", "source"]
+__all__ = ["elementwise_variants", "kernel_source", "source", "source_of"]
 
 QUANTITIES = ("value", "gradient", "hessian")
 
@@ -66,6 +67,21 @@ def kernel_source(name: str, loss: Any, parameters: list[str]) -> str:
         f"  template <int Wanted> void operator()(T prediction, T target, Out<T>& out) const {{\n"
         f"{''.join(lines)}{outputs}"
         f"  }}\n}};\n"
+    )
+
+
+def source_of(loss: Any) -> str:
+    """Return the generated text of one loss's kernel.
+
+    Raises:
+        ParameterError: the loss has no kernel.
+    """
+    for name, symbolic, parameters in elementwise_variants():
+        chosen = vars(symbolic)
+        if type(symbolic) is type(loss) and all(getattr(loss, key) == chosen[key] for key in chosen):
+            return kernel_source(name, symbolic, parameters)
+    raise ParameterError(
+        f"{type(loss).__name__}: no kernel is generated for it; it runs on the portable path."
     )
 
 

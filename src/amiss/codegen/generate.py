@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amiss.codegen.cpp import QUANTITIES, source
+from amiss.core.formula import latex, text
 from amiss.core.parameters import about
 from amiss.losses import FAMILIES
 
@@ -51,13 +52,8 @@ def formula_key(name: str, options: dict[str, str]) -> str:
 
 
 def _texts(loss: Any, quantity: str) -> dict[str, str]:
-    import sympy
-
     expression = loss.expression(quantity)
-    return {
-        "latex": loss.latex(quantity),
-        "text": sympy.pretty(expression, use_unicode=True, wrap_line=False),
-    }
+    return {"latex": latex(expression), "text": text(expression)}
 
 
 def stub() -> str:

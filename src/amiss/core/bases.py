@@ -35,7 +35,7 @@ class FormulaLoss(Loss):
     @property
     def prediction_symbol(self) -> str:
         """How the prediction is written: a number by default; scores are z, probabilities p."""
-        return r"\hat{y}"
+        return r"\hat y"
 
     @property
     def prediction_domain(self) -> Domain:

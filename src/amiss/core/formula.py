@@ -1,10 +1,11 @@
 """A loss as mathematics: the same formulas, called with SymPy symbols."""
 
+from collections.abc import Callable
 from typing import Any
 
 from amiss.core.errors import BackendError
 
-__all__ = ["expression", "latex"]
+__all__ = ["expression", "latex", "text"]
 
 
 def expression(loss: Any, quantity: str) -> Any:
@@ -27,10 +28,10 @@ def expression(loss: Any, quantity: str) -> Any:
     xp = SymbolicNamespace(named=True)
     known = {"positive": True} if loss.prediction_domain is PROBABILITY else {"real": True}
     if isinstance(loss, RowLoss):
-        prediction = sympy.IndexedBase(loss.prediction_symbol, **known)[INDEX]
+        prediction = sympy.IndexedBase(_name(loss.prediction_symbol), **known)[INDEX]
         target = sympy.IndexedBase("y", real=True)[INDEX]
     else:
-        prediction = sympy.Symbol(loss.prediction_symbol, **known)
+        prediction = sympy.Symbol(_name(loss.prediction_symbol), **known)
         target = sympy.Symbol("y", real=True)
     formula = getattr(_with_symbols(loss), f"_{quantity}")(xp, prediction, target)
     formula = sympy.nsimplify(formula, rational=True)
@@ -54,10 +55,16 @@ def _with_symbols(loss: Any) -> Any:
             values[name] = sympy.nsimplify(value)
         else:
             positive = declared["domain"].low >= 0
-            values[name] = sympy.Symbol(declared["symbol"], real=True, positive=positive or None)
+            values[name] = sympy.Symbol(_name(declared["symbol"]), real=True, positive=positive or None)
     if values.get("class_weight") is not None:
         values["class_weight"] = sympy.IndexedBase("c")
     return loss._with(values)
+
+
+def _name(symbol: str) -> str:
+    """Return SymPy's name of a LaTeX symbol, which SymPy prints in both LaTeX and Unicode."""
+    accent, _, letter = symbol.removeprefix("\\").partition(" ")
+    return letter + accent
 
 
 def _within_unit(formula: Any, p: Any) -> Any:
@@ -88,5 +95,16 @@ def latex(formula: Any) -> str:
     """Return LaTeX of an expression."""
     import sympy
 
-    text: str = sympy.latex(formula)
-    return text
+    return _neat(lambda order: sympy.latex(formula, order=order))
+
+
+def text(formula: Any) -> str:
+    """Return an expression as lines of Unicode."""
+    import sympy
+
+    return _neat(lambda order: sympy.pretty(formula, order=order, use_unicode=True, wrap_line=False))
+
+
+def _neat(write: Callable[[str], str]) -> str:
+    """Return the shorter text of two orders of terms: p - y rather than -y + p."""
+    return min((write(order) for order in ("rev-grevlex", "lex")), key=len)

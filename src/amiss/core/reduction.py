@@ -60,10 +60,10 @@ class Reduction:
             return xp.total(items)
         divisor = self._divisor(batch, items)
         nothing = divisor == 0.0
-        mean = xp.total(items) * xp.where(nothing, 0.0, 1.0 / xp.where(nothing, 1.0, divisor))
         if self.empty == "raise":
             self._raise_if(xp, nothing)
-        return mean if self.empty == "zero" else mean + xp.where(nothing, math.nan, 0.0)
+        mean = xp.total(items) / xp.where(nothing, 1.0, divisor)
+        return xp.where(nothing, 0.0 if self.empty == "zero" else math.nan, mean)
 
     def factor(self, batch: Batch, items: Any) -> Any:
         """Return what multiplies the derivatives of each item; `items` is any array with one per item."""
@@ -75,7 +75,7 @@ class Reduction:
         nothing = divisor == 0.0
         if self.empty == "raise":
             self._raise_if(xp, nothing)
-        return factor * xp.where(nothing, 0.0, 1.0 / xp.where(nothing, 1.0, divisor))
+        return xp.where(nothing, 0.0, factor / xp.where(nothing, 1.0, divisor))
 
     def _divisor(self, batch: Batch, items: Any) -> Any:
         xp = batch.xp

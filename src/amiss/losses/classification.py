@@ -233,7 +233,7 @@ class CrossEntropy(RowLoss):
 
     @property
     def prediction_symbol(self) -> str:
-        return {"logits": "z", "probabilities": "p", "log_probabilities": r"\ell"}[self.input]
+        return {"logits": "z", "probabilities": "p", "log_probabilities": "l"}[self.input]
 
     @property
     def prediction_domain(self) -> Domain:
