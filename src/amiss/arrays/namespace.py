@@ -246,6 +246,10 @@ class ArrayNamespace(Namespace):
         """Return x where the condition holds, else 0, in the dtype of x."""
         return self.api.where(condition, x, self.api.zeros_like(x))
 
+    def scalar(self, x: Array) -> Array:
+        """Return an array of no dimensions as the library's users expect to meet a single number."""
+        return x
+
     def isnan(self, x: Array) -> Array:
         """Return where x is not a number."""
         return x != x  # noqa: PLR0124 - the definition of NaN, on every library

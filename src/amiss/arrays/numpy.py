@@ -42,6 +42,9 @@ class NumpyNamespace(ArrayNamespace):
     def visible(self, x: Array) -> bool:
         return True
 
+    def scalar(self, x: Array) -> Array:
+        return x[()]
+
     def quiet(self) -> AbstractContextManager[Any]:
         return np.errstate(all="ignore")
 

@@ -67,6 +67,9 @@ class Node:
     def __eq__(self, other: Any) -> "Node":  # type: ignore[override]
         return self.graph.record("eq", self, other)
 
+    def __ne__(self, other: Any) -> "Node":  # type: ignore[override]
+        return self.graph.record("ne", self, other)
+
     def __and__(self, other: Any) -> "Node":
         return self.graph.record("and", self, other)
 

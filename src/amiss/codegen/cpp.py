@@ -24,9 +24,8 @@ _INFIX = {
     "le": "<=",
     "gt": ">",
     "ge": ">=",
-    "eq": "==",
-}
-_LOGIC = {"and": "&&", "or": "||"}
+    "eq": "==", "ne": "!="}
+_LOGIC = {"and": "&", "or": "|"}
 
 
 def elementwise_variants() -> Iterable[tuple[str, Any, list[str]]]:
@@ -53,12 +52,15 @@ def kernel_source(name: str, loss: Any, parameters: list[str]) -> str:
     for parameter in parameters:
         object.__setattr__(loss, parameter, xp.input(parameter))
     results = [getattr(loss, f"_{quantity}")(xp, prediction, target) for quantity in QUANTITIES]
+    inside = _domains(loss, prediction, target)
     members = "".join(f"  T {parameter};\n" for parameter in parameters)
     lines = [f"    {_statement(node)}\n" for node in xp.nodes if node.operation != "input"]
+    bits = (1 | 8, 2, 4)  # a sum needs the values too
     outputs = "".join(
-        f"    if constexpr (Wanted & {1 << bit}) out.{quantity} = {_operand(result)};\n"
+        f"    if constexpr (Wanted & {bits[bit]}) out.{quantity} = {_operand(result)};\n"
         for bit, (quantity, result) in enumerate(zip(QUANTITIES, results, strict=True))
     )
+    outputs += f"    out.inside = {inside if isinstance(inside, str) else _operand(inside)};\n"
     return (
         f"template <class T> struct {name} {{\n"
         f'  static constexpr const char* name = "{name}";\n'
@@ -68,6 +70,16 @@ def kernel_source(name: str, loss: Any, parameters: list[str]) -> str:
         f"{''.join(lines)}{outputs}"
         f"  }}\n}};\n"
     )
+
+
+def _domains(loss: Any, prediction: Node, target: Node) -> Any:
+    """Return the node of whether an entry lies in the loss's domains; a NaN prediction does."""
+    inside = [] if loss.target_domain.everything else [loss.target_domain.contains(target)]
+    if not loss.prediction_domain.everything:
+        inside.append(loss.prediction_domain.contains(prediction) | (prediction != prediction))
+    if not inside:
+        return "true"
+    return inside[0] if len(inside) == 1 else inside[0] & inside[1]
 
 
 def source_of(loss: Any) -> str:
@@ -80,9 +92,7 @@ def source_of(loss: Any) -> str:
         chosen = vars(symbolic)
         if type(symbolic) is type(loss) and all(getattr(loss, key) == chosen[key] for key in chosen):
             return kernel_source(name, symbolic, parameters)
-    raise ParameterError(
-        f"{type(loss).__name__}: no kernel is generated for it; it runs on the portable path."
-    )
+    raise ParameterError(f"{loss!r}: no kernel is generated for it; it runs on the portable path.")
 
 
 def source() -> str:
@@ -98,7 +108,7 @@ def _initialisers(parameters: list[str]) -> str:
 
 
 def _statement(node: Node) -> str:
-    kind = "bool" if node.operation in ("lt", "le", "gt", "ge", "eq", "and", "or", "not") else "T"
+    kind = "bool" if node.operation in ("lt", "le", "gt", "ge", "eq", "ne", "and", "or") else "T"
     return f"[[maybe_unused]] const {kind} {_operand(node)} = {_expression(node)};"
 
 

@@ -322,7 +322,8 @@ class RowLoss(FormulaLoss):
         else:
             raise ShapeError(
                 f"{owner}: target must have shape {shape[:-1]} (class indices) or {given} (class "
-                f"probabilities) for a prediction of shape {given}; got {got}. Reshape it; amiss never broadcasts."
+                f"probabilities) for a prediction of shape {given}; got {got}. Reshape it; amiss "
+                "never broadcasts."
             )
         batch.valid = _both(valid, self._all_valid(batch))
         mass = self._mass(xp, batch.target)

@@ -55,15 +55,15 @@ class Reduction:
         xp = batch.xp
         items = _weighted(batch, items)
         if self.kind == "none":
-            return items
+            return xp.scalar(items)
         if self.kind == "sum":
-            return xp.total(items)
+            return xp.scalar(xp.total(items))
         divisor = self._divisor(batch, items)
         nothing = divisor == 0.0
         if self.empty == "raise":
             self._raise_if(xp, nothing)
         mean = xp.total(items) / xp.where(nothing, 1.0, divisor)
-        return xp.where(nothing, 0.0 if self.empty == "zero" else math.nan, mean)
+        return xp.scalar(xp.where(nothing, 0.0 if self.empty == "zero" else math.nan, mean))
 
     def factor(self, batch: Batch, items: Any) -> Any:
         """Return what multiplies the derivatives of each item; `items` is any array with one per item."""

@@ -64,7 +64,7 @@ def card(loss: Loss) -> Card:
     Examples:
         >>> import amiss
         >>> card(amiss.Hinge()).formulas["value"]["text"]
-        'Max(0, 1 - y⋅z)'
+        'Max(0, -y*z + 1)'
     """
     kind = type(loss)
     if not hasattr(kind, "parameters"):
@@ -140,8 +140,8 @@ def _generated() -> dict[str, dict[str, dict[str, str]]]:
 def _formulas(loss: Loss) -> dict[str, dict[str, str]]:
     """Return the formulas that were written when the package was built; SymPy writes those of other losses."""
     kind = type(loss)
-    options = [str(getattr(loss, field.name)) for field in fields(loss) if "choices" in about(field)]  # type: ignore[arg-type]
-    key = " ".join((kind.__name__, *options))
+    options = [field.name for field in fields(loss) if "choices" in about(field)]  # type: ignore[arg-type]
+    key = " ".join((kind.__name__, *(str(getattr(loss, option)) for option in options)))
     if key in _generated() and _plain(loss):
         return _generated()[key]
     expressions = {quantity: loss.expression(quantity) for quantity in QUANTITIES}
@@ -173,9 +173,8 @@ def _curve(loss: Any, points: int = 161) -> dict[str, Any]:
         rows = _rows(loss, x)
         values, gradient = loss.value_and_gradient(rows, np.zeros(points, int), reduction="none")
         slopes = gradient[:, 0]
-        about_x = (
-            f"{loss.input.replace('_', '-').rstrip('s').replace('tie', 'ty')} of the true class, of 3 classes"
-        )
+        unit = {"logits": "logit", "probabilities": "probability"}.get(loss.input, "log-probability")
+        about_x = f"{unit} of the true class, of 3 classes"
     return {"x": x.tolist(), "value": values.tolist(), "gradient": slopes.tolist(), "about": about_x}
 
 

@@ -1,12 +1,23 @@
 """The compiled kernels: a table by name, which knows no loss. Without a compiler it is empty."""
 
+import os
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-__all__ = ["available", "evaluate", "fingerprint", "instruction_set", "names"]
+__all__ = [
+    "apply",
+    "available",
+    "cross_entropy",
+    "evaluate",
+    "fingerprint",
+    "instruction_set",
+    "names",
+    "thread_count",
+    "threads",
+]
 
 _compiled: ModuleType | None
 try:
@@ -14,7 +25,8 @@ try:
 except ImportError:  # built where there was no compiler: the portable path serves everything
     _compiled = None
 
-_BIT = {"value": 1, "gradient": 2, "hessian": 4}
+_BIT = {"value": 1, "gradient": 2, "hessian": 4, "sum": 8}
+_SETS = frozenset((1, 2, 3, 4, 6, 8, 10))
 _NAMES = frozenset(_compiled.names()) if _compiled else frozenset()
 
 
@@ -29,8 +41,8 @@ def names() -> frozenset[str]:
 
 
 def instruction_set() -> str:
-    """Return the instruction set that the kernels were compiled for, or "none"."""
-    return str(_compiled.instruction_set) if _compiled else "none"
+    """Return the instruction set that was chosen for this machine, or "none"."""
+    return str(_compiled.instruction_set()) if _compiled else "none"
 
 
 def fingerprint() -> str:
@@ -38,34 +50,158 @@ def fingerprint() -> str:
     return str(_compiled.fingerprint) if _compiled else ""
 
 
-def evaluate(
-    name: str, wanted: Sequence[str], parameters: Sequence[float], prediction: Any, target: Any
-) -> dict[str, Any] | None:
-    """Return the wanted quantities, each an array of the prediction's shape, from one pass over the inputs.
+def _default_threads() -> int:
+    given = os.environ.get("AMISS_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    Returns None where no kernel fits: another name, dtype or layout, or a quantity that kernels do not have.
+
+_threads = _default_threads()
+
+
+def thread_count() -> int:
+    """Return how many threads a large array is spread over."""
+    return _threads
+
+
+class threads:  # noqa: N801 - used like a function, in a `with` block
+    """Set how many threads the kernels use; as a context manager, until the block ends.
+
+    Results do not depend on it, to the last bit.
+
+    Examples:
+        >>> with threads(1):
+        ...     thread_count()
+        1
     """
-    if (
-        name not in _NAMES
-        or not all(quantity in _BIT for quantity in wanted)
-        or not _fits(prediction, target)
-    ):
-        return None
-    results = {quantity: np.empty_like(prediction) for quantity in wanted}
-    unused = np.empty(0, prediction.dtype)
-    outputs = [results.get(quantity, unused) for quantity in _BIT]
+
+    def __init__(self, count: int) -> None:
+        global _threads  # noqa: PLW0603 - one number for the process, like the pool itself
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"threads: count must be a whole number of at least 1; got {count!r}.")
+        self._before, _threads = _threads, count
+
+    def __enter__(self) -> "threads":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _threads  # noqa: PLW0603
+        _threads = self._before
+
+
+def evaluate(
+    name: str,
+    wanted: Sequence[str],
+    parameters: Sequence[float],
+    prediction: Any,
+    target: Any,
+    weight: Any = None,
+    factor: float = 1.0,
+    out: Any = None,
+) -> dict[str, Any] | None:
+    """Return the wanted quantities from one pass over the inputs.
+
+    Args:
+        name: that of a kernel.
+        wanted: of "value" (one per entry), "gradient", "hessian" and "sum" (of the values).
+        parameters: in the order of the loss's fields.
+        prediction: an array of float32 or float64.
+        target: of the same shape and dtype.
+        weight: of the same shape and dtype, or None; an entry of weight 0 counts for nothing.
+        factor: multiplies gradient and Hessian.
+        out: an array to write the gradient to.
+
+    Returns None where no kernel fits: another name, dtype or layout, a set of quantities that is not compiled,
+    or an entry outside its domain, which the portable path then names.
+    """
     bits = sum(_BIT[quantity] for quantity in wanted)
+    arrays = (prediction, target) if weight is None else (prediction, target, weight)
+    if name not in _NAMES or bits not in _SETS or not _fit(arrays):
+        return None
     assert _compiled is not None
-    _compiled.evaluate(name, bits, list(parameters), prediction, target, *outputs)
-    return results
+    arrays = tuple(map(np.ascontiguousarray, arrays)) if prediction.ndim else arrays
+    results = {quantity: np.empty_like(arrays[0]) for quantity in wanted if quantity != "sum"}
+    if out is not None and "gradient" in results:
+        results["gradient"] = out
+    inside, total = _compiled.evaluate(
+        name,
+        bits,
+        list(parameters),
+        *arrays,
+        *((None,) if weight is None else ()),
+        factor,
+        *(results.get(quantity) for quantity in ("value", "gradient", "hessian")),
+        _threads,
+    )
+    if "sum" in wanted:
+        results["sum"] = total
+    return results if inside else None
 
 
-def _fits(prediction: Any, target: Any) -> bool:
-    return all(
+def cross_entropy(
+    prediction: Any,
+    label: Any,
+    weight: Any = None,
+    class_weight: Sequence[float] | None = None,
+    ignored: int | None = None,
+    smoothing: float = 0.0,
+    factor: float = 1.0,
+    wanted: Sequence[str] = ("value",),
+) -> dict[str, Any] | None:
+    """Return value and gradient of softmax cross-entropy of rows of logits with class indices.
+
+    Shapes:
+        prediction, gradient: (..., K). label, weight, value: (...).
+
+    Returns None where the kernel does not fit, or where a label is no class, which the portable path names.
+    """
+    if _compiled is None or not set(wanted) <= {"value", "gradient"}:
+        return None
+    floats = (prediction,) if weight is None else (prediction, weight)
+    if not all(_is_plain(array) for array in floats) or label.size == 0:
+        return None
+    prediction = np.ascontiguousarray(prediction)
+    label = np.ascontiguousarray(label, dtype=np.int64)
+    results = {
+        quantity: np.empty(label.shape if quantity == "value" else prediction.shape, prediction.dtype)
+        for quantity in wanted
+    }
+    fine = _compiled.cross_entropy(
+        prediction,
+        label,
+        None if weight is None else np.ascontiguousarray(weight),
+        None if class_weight is None else np.asarray(class_weight, prediction.dtype),
+        ignored,
+        smoothing,
+        factor,
+        results.get("value"),
+        results.get("gradient"),
+        _threads,
+    )
+    return results if fine else None
+
+
+def apply(name: str, x: Any) -> Any:
+    """Return an elementary function of the kernels on an array: exp, expm1, log, log1p or tanh."""
+    assert _compiled is not None
+    x = np.ascontiguousarray(x)
+    y = np.empty_like(x)
+    _compiled.apply(name, x, y)
+    return y
+
+
+def _is_plain(array: Any) -> bool:
+    return (
         type(array) is np.ndarray
         and array.dtype in (np.float64, np.float32)
-        and array.flags.c_contiguous
-        and array.flags.aligned
         and array.dtype.isnative
-        for array in (prediction, target)
-    ) and (prediction.dtype == target.dtype and prediction.shape == target.shape)
+        and array.flags.aligned
+    )
+
+
+def _fit(arrays: tuple[Any, ...]) -> bool:
+    first = arrays[0]
+    return all(
+        _is_plain(array) and array.dtype == first.dtype and array.shape == first.shape for array in arrays
+    )

@@ -1,109 +1,183 @@
-// The Python module: a table of generated kernels by name, and one loop that runs them.
+// The Python module: chooses the build for this machine's instruction set, and spreads blocks over threads.
 
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "math.h"
+#include "pool.h"
+#include "table.h"
 
 namespace nb = nanobind;
 
+namespace amiss_baseline { extern const amiss::Table table; }
+#if defined(AMISS_X86)
+namespace amiss_avx2 { extern const amiss::Table table; }
+namespace amiss_avx512 { extern const amiss::Table table; }
+#endif
+
 namespace amiss {
 
-template <class T> struct Out {
-  T value, gradient, hessian;
-};
-
-#include "kernels.inc"
-
-// Wanted: bit 0 asks for the value, bit 1 for the gradient, bit 2 for the Hessian.
-template <int Wanted, class T, class Kernel>
-void loop(const Kernel& kernel, size_t n, const T* prediction, const T* target, T* value, T* gradient,
-          T* hessian) {
-  for (size_t i = 0; i < n; ++i) {
-    Out<T> out;
-    kernel.template operator()<Wanted>(prediction[i], target[i], out);
-    if constexpr (Wanted & 1) value[i] = out.value;
-    if constexpr (Wanted & 2) gradient[i] = out.gradient;
-    if constexpr (Wanted & 4) hessian[i] = out.hessian;
-  }
+// Builds from the most capable to the least; the environment variable AMISS_ISA names one, for tests.
+const Table& choose_table() {
+  const char* wish = std::getenv("AMISS_ISA");
+  const std::string wanted = wish ? wish : "";
+#if defined(AMISS_X86)
+  __builtin_cpu_init();
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+  if (avx512 && (wanted.empty() || wanted == "avx512")) return amiss_avx512::table;
+  if (__builtin_cpu_supports("avx2") && (wanted.empty() || wanted == "avx2")) return amiss_avx2::table;
+#endif
+  return amiss_baseline::table;
 }
 
-template <class T, class Kernel>
-void run(const Kernel& kernel, int wanted, size_t n, const T* prediction, const T* target, T* value,
-         T* gradient, T* hessian) {
-  switch (wanted) {
-    case 1: return loop<1>(kernel, n, prediction, target, value, gradient, hessian);
-    case 2: return loop<2>(kernel, n, prediction, target, value, gradient, hessian);
-    case 3: return loop<3>(kernel, n, prediction, target, value, gradient, hessian);
-    case 4: return loop<4>(kernel, n, prediction, target, value, gradient, hessian);
-    case 6: return loop<6>(kernel, n, prediction, target, value, gradient, hessian);
-    default: return loop<7>(kernel, n, prediction, target, value, gradient, hessian);
-  }
+const Table& table() {
+  static const Table& chosen = choose_table();
+  return chosen;
 }
 
 template <class T> using Input = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 template <class T> using Output = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+template <class A> using Maybe = std::optional<A>;
 
-// Unasked outputs may be any array; asked ones must have as many entries as the inputs.
-template <class T>
-void evaluate(const std::string& name, int wanted, const std::vector<double>& p, Input<T> prediction,
-              Input<T> target, Output<T> value, Output<T> gradient, Output<T> hessian) {
-  const size_t n = prediction.size();
-  if (wanted < 1 || wanted > 7) throw std::invalid_argument("wanted must be in 1..7");
-  if (target.size() != n || ((wanted & 1) && value.size() != n) || ((wanted & 2) && gradient.size() != n) ||
-      ((wanted & 4) && hessian.size() != n))
-    throw std::invalid_argument("arrays must have one size");
-#define AMISS_RUN(Kernel, ...)                                                                         \
-  if (name == Kernel<T>::name) {                                                                       \
-    if (p.size() != Kernel<T>::parameters) throw std::invalid_argument("wrong number of parameters");  \
-    const Kernel<T> kernel{__VA_ARGS__};                                                               \
-    nb::gil_scoped_release released;                                                                   \
-    return run<T>(kernel, wanted, n, prediction.data(), target.data(), value.data(), gradient.data(),  \
-                  hessian.data());                                                                     \
-  }
-  AMISS_KERNELS(AMISS_RUN)
+template <class A> auto data_or_null(const Maybe<A>& array) { return array ? array->data() : nullptr; }
+
+template <class A> void require_size(const Maybe<A>& array, std::size_t n, const char* name) {
+  if (array && array->size() != n) throw std::invalid_argument(std::string(name) + " has another size");
+}
+
+const Entry& entry_of(const std::string& name) {
+  const Table& chosen = table();
+  for (std::size_t i = 0; i < chosen.count; ++i)
+    if (name == chosen.entries[i].name) return chosen.entries[i];
   throw std::invalid_argument("no kernel is called " + name);
 }
 
-std::vector<std::string> names() {
-  return {
-#define AMISS_NAME(Kernel, ...) Kernel<float>::name,
-      AMISS_KERNELS(AMISS_NAME)
+// Returns whether every entry lies in its domain, and the sum of the values if that was wanted.
+template <class T>
+std::pair<bool, double> evaluate(const std::string& name, int wanted, const std::vector<double>& parameters,
+                                 Input<T> prediction, Input<T> target, Maybe<Input<T>> weight, double factor,
+                                 Maybe<Output<T>> value, Maybe<Output<T>> gradient, Maybe<Output<T>> hessian,
+                                 std::size_t threads) {
+  const std::size_t n = prediction.size(), blocks = (n + block - 1) / block;
+  const Entry& entry = entry_of(name);
+  if (int(parameters.size()) != entry.parameters) throw std::invalid_argument("wrong number of parameters");
+  if (wanted < 1 || wanted == 5 || wanted == 7 || wanted == 9 || wanted > 10)
+    throw std::invalid_argument("this set of quantities is not compiled");
+  if (target.size() != n) throw std::invalid_argument("target has another size");
+  require_size(weight, n, "weight");
+  require_size(value, n, "value");
+  require_size(gradient, n, "gradient");
+  require_size(hessian, n, "hessian");
+  if (bool(wanted & wants_value) != bool(value) || bool(wanted & wants_gradient) != bool(gradient) ||
+      bool(wanted & wants_hessian) != bool(hessian))
+    throw std::invalid_argument("an output is missing");
+  Task<T> task{parameters.data(), wanted,  prediction.data(),   target.data(),          data_or_null(weight),
+               T(factor),         1.0,     data_or_null(value), data_or_null(gradient), data_or_null(hessian)};
+  Kernel<T> kernel;
+  if constexpr (sizeof(T) == 4) kernel = entry.single;
+  else kernel = entry.twice;
+
+  const auto pass = [&] {
+    std::vector<Sum> sums(blocks);
+    std::atomic<bool> inside{true};
+    const auto work = [&](std::size_t i) {
+      const std::size_t start = i * block;
+      if (!kernel(task, start, std::min(block, n - start), sums[i])) inside = false;
+    };
+    if (n < 4 * block) {
+      for (std::size_t i = 0; i < blocks; ++i) work(i);
+    } else {
+      nb::gil_scoped_release released;
+      Pool::of_process().run(blocks, threads, work);
+    }
+    Sum sum;
+    for (const Sum& part : sums) sum.add(part);  // in the order of the blocks, whoever computed them
+    return std::pair<bool, double>{inside.load(), sum.high + sum.low};
   };
+  auto result = pass();
+  if ((wanted & wants_sum) && !std::isfinite(result.second)) {
+    // An infinite or undefined sum may come from the summation alone: the errors of an overflow are NaN.
+    task.shrink = 0x1p-60;
+    const auto again = pass();
+    result.second = std::isfinite(again.second) ? again.second / task.shrink : again.second;
+    if (std::isfinite(again.second) && !std::isfinite(result.second))
+      result.second = std::copysign(std::numeric_limits<double>::infinity(), again.second);
+  }
+  return result;
 }
 
-constexpr const char* instruction_set() {
-#if defined(__AVX512F__)
-  return "AVX-512";
-#elif defined(__AVX2__)
-  return "AVX2";
-#elif defined(__x86_64__)
-  return "x86-64 (SSE2)";
-#elif defined(__aarch64__)
-  return "AArch64 (NEON)";
-#else
-  return "generic";
-#endif
+template <class T>
+bool cross_entropy(Input<T> prediction, Input<std::int64_t> label, Maybe<Input<T>> weight,
+                   Maybe<Input<T>> class_weight, Maybe<std::int64_t> ignored, double smoothing, double factor,
+                   Maybe<Output<T>> value, Maybe<Output<T>> gradient, std::size_t threads) {
+  const std::size_t rows = label.size(), classes = rows ? prediction.size() / rows : 0;
+  if (prediction.size() != rows * classes) throw std::invalid_argument("prediction has another size");
+  require_size(weight, rows, "weight");
+  require_size(class_weight, classes, "class_weight");
+  require_size(value, rows, "value");
+  require_size(gradient, prediction.size(), "gradient");
+  if (!rows || !classes) return true;
+  const RowTask<T> task{classes,           prediction.data(),       label.data(),         data_or_null(weight),
+                        data_or_null(class_weight), ignored.has_value(), ignored.value_or(0), T(smoothing),
+                        T(factor),         data_or_null(value),     data_or_null(gradient)};
+  RowKernel<T> kernel;
+  if constexpr (sizeof(T) == 4) kernel = table().cross_entropy_single;
+  else kernel = table().cross_entropy_twice;
+  const std::size_t step = std::max<std::size_t>(1, 4 * block / classes), blocks = (rows + step - 1) / step;
+  std::atomic<bool> fine{true};
+  nb::gil_scoped_release released;
+  Pool::of_process().run(blocks, prediction.size() < 4 * block ? 1 : threads, [&](std::size_t i) {
+    if (!kernel(task, i * step, std::min(step, rows - i * step))) fine = false;
+  });
+  return fine;
+}
+
+template <class T> void apply(const std::string& name, Input<T> x, Output<T> y) {
+  if (x.size() != y.size()) throw std::invalid_argument("arrays must have one size");
+  for (std::size_t i = 0; i < table().function_count; ++i) {
+    const NamedFunction& function = table().functions[i];
+    if (name != function.name) continue;
+    if constexpr (sizeof(T) == 4) return function.single(x.size(), x.data(), y.data());
+    else return function.twice(x.size(), x.data(), y.data());
+  }
+  throw std::invalid_argument("no function is called " + name);
+}
+
+template <class T> void define(nb::module_& m) {
+  m.def("evaluate", &evaluate<T>, nb::arg("name"), nb::arg("wanted"), nb::arg("parameters"),
+        nb::arg("prediction").noconvert(), nb::arg("target").noconvert(), nb::arg("weight").noconvert().none(),
+        nb::arg("factor"), nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(),
+        nb::arg("hessian").noconvert().none(), nb::arg("threads"));
+  m.def("cross_entropy", &cross_entropy<T>, nb::arg("prediction").noconvert(), nb::arg("label").noconvert(),
+        nb::arg("weight").noconvert().none(), nb::arg("class_weight").noconvert().none(),
+        nb::arg("ignored").none(), nb::arg("smoothing"), nb::arg("factor"),
+        nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(), nb::arg("threads"));
+  m.def("apply", &apply<T>, nb::arg("name"), nb::arg("x").noconvert(), nb::arg("y").noconvert());
 }
 
 }  // namespace amiss
 
 NB_MODULE(_compiled, m) {
-  m.def("evaluate", &amiss::evaluate<double>, nb::arg("name"), nb::arg("wanted"), nb::arg("parameters"),
-        nb::arg("prediction").noconvert(), nb::arg("target").noconvert(), nb::arg("value").noconvert(),
-        nb::arg("gradient").noconvert(), nb::arg("hessian").noconvert());
-  m.def("evaluate", &amiss::evaluate<float>, nb::arg("name"), nb::arg("wanted"), nb::arg("parameters"),
-        nb::arg("prediction").noconvert(), nb::arg("target").noconvert(), nb::arg("value").noconvert(),
-        nb::arg("gradient").noconvert(), nb::arg("hessian").noconvert());
-  m.def("names", &amiss::names);
-  m.attr("instruction_set") = amiss::instruction_set();
+  amiss::define<double>(m);
+  amiss::define<float>(m);
+  m.def("names", [] {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < amiss::table().count; ++i) names.push_back(amiss::table().entries[i].name);
+    return names;
+  });
+  m.def("instruction_set", [] { return std::string(amiss::table().instruction_set); });
   m.attr("fingerprint") = AMISS_FINGERPRINT;
 }

@@ -1,21 +1,187 @@
-// The elementary functions that generated kernels call, each exact about NaN and infinities.
+// The elementary functions that generated kernels call: branch-free, so that the compiler vectorises them, and
+// exact about NaN, infinities and subnormal results. No FMA is ever contracted, so that every instruction set
+// gives the same bits. The bounds in ULP are measured by tests/contract/test_kernel_functions.py.
+//
+// Reductions of the argument and polynomials follow the freely published fdlibm (Sun Microsystems, 1993).
 #pragma once
 
-#include <cmath>
+#include <cstdint>
+#include <limits>
 
-namespace amiss {
+namespace AMISS_NAMESPACE {
 
-using std::abs;
-using std::exp;
-using std::expm1;
-using std::log;
-using std::log1p;
-using std::sqrt;
+template <class T> struct Float;
+
+template <> struct Float<double> {
+  using Bits = std::uint64_t;
+  static constexpr int mantissa = 52, bias = 1023;
+  static constexpr double magic = 0x1.8p52;          // adding it rounds to a whole number, held in the low bits
+  static constexpr double counter = 0x1p52;          // its low bits count upwards from 0
+  static constexpr double log2e = 0x1.71547652b82fep0;
+  static constexpr double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-33;
+  static constexpr double exp_low = -746.0, exp_high = 710.0;
+  static constexpr double tiny = 0x1p-1022, lift = 0x1p54, lifted = 54.0;
+  static constexpr Bits one = 0x3ff0000000000000, root_half = 0x3fe6a09e667f3bcd;
+};
+
+template <> struct Float<float> {
+  using Bits = std::uint32_t;
+  static constexpr int mantissa = 23, bias = 127;
+  static constexpr float magic = 0x1.8p23f;
+  static constexpr float counter = 0x1p23f;
+  static constexpr float log2e = 0x1.715476p0f;
+  static constexpr float ln2_high = 0x1.62e3p-1f, ln2_low = 0x1.2fefa2p-17f;
+  static constexpr float exp_low = -105.0f, exp_high = 89.0f;
+  static constexpr float tiny = 0x1p-126f, lift = 0x1p25f, lifted = 25.0f;
+  static constexpr Bits one = 0x3f800000, root_half = 0x3f3504f3;
+};
+
+template <class T> inline typename Float<T>::Bits bits_of(T x) {
+  return __builtin_bit_cast(typename Float<T>::Bits, x);
+}
+
+template <class T> inline T of_bits(typename Float<T>::Bits bits) { return __builtin_bit_cast(T, bits); }
+
+template <class T> inline T abs(T x) { return of_bits<T>(bits_of(x) & (~typename Float<T>::Bits(0) >> 1)); }
 
 // NaN in either operand comes out, as in every array library.
 template <class T> inline T maximum(T a, T b) { return a != a ? a : (a > b ? a : b); }
 template <class T> inline T minimum(T a, T b) { return a != a ? a : (a < b ? a : b); }
-
 template <class T> inline T sign(T x) { return x > T(0) ? T(1) : (x < T(0) ? T(-1) : x); }
+template <class T> inline T sqrt(T x) {
+  if constexpr (sizeof(T) == 8) return __builtin_sqrt(x);
+  else return __builtin_sqrtf(x);
+}
 
-}  // namespace amiss
+// 2^k for a whole number k that was rounded by adding `magic`.
+template <class T> inline T power_of_two(T rounded) {
+  using F = Float<T>;
+  return of_bits<T>((bits_of(rounded) + F::bias) << F::mantissa);
+}
+
+// x = k ln 2 + r, |r| <= ln 2 / 2, and exp(r) - 1 with the rounding error of r put back.
+template <class T> struct Reduced {
+  T k, minus_one;
+};
+
+template <class T> inline Reduced<T> reduce_exp(T x) {
+  using F = Float<T>;
+  const T k = (x * F::log2e + F::magic) - F::magic;
+  const T high = x - k * F::ln2_high, low = k * F::ln2_low;
+  const T r = high - low, error = (high - r) - low;
+  T p;
+  if constexpr (sizeof(T) == 8) {
+    p = T(1.0 / 6227020800.0);
+    p = p * r + T(1.0 / 479001600.0);
+    p = p * r + T(1.0 / 39916800.0);
+    p = p * r + T(1.0 / 3628800.0);
+    p = p * r + T(1.0 / 362880.0);
+    p = p * r + T(1.0 / 40320.0);
+    p = p * r + T(1.0 / 5040.0);
+  } else {
+    p = T(1.0 / 5040.0);
+  }
+  p = p * r + T(1.0 / 720.0);
+  p = p * r + T(1.0 / 120.0);
+  p = p * r + T(1.0 / 24.0);
+  p = p * r + T(1.0 / 6.0);
+  p = p * r + T(0.5);
+  return {k, r + (r * r * p + (error + error * r))};
+}
+
+// y * 2^k in two steps, so that neither factor overflows and a subnormal result is rounded once.
+template <class T> inline T scale(T y, T k) {
+  using F = Float<T>;
+  const T half = k * T(0.5) + F::magic;
+  const T other = (k - (half - F::magic)) + F::magic;
+  return y * power_of_two(half) * power_of_two(other);
+}
+
+template <class T> inline T exp(T x) {
+  using F = Float<T>;
+  T limited = x < F::exp_low ? F::exp_low : x;
+  limited = limited > F::exp_high ? F::exp_high : limited;
+  const auto [k, minus_one] = reduce_exp(limited);
+  return scale(T(1) + minus_one, k);
+}
+
+template <class T> inline T expm1(T x) {
+  using F = Float<T>;
+  T limited = x < F::exp_low ? F::exp_low : x;
+  limited = limited > F::exp_high ? F::exp_high : limited;
+  const auto [k, minus_one] = reduce_exp(limited);
+  const T small = k > T(64) ? T(64) : (k < T(-64) ? T(-64) : k);
+  const T two = power_of_two(small + F::magic);
+  const T moderate = two * minus_one + (two - T(1));
+  const T large = scale(T(1) + minus_one, k);
+  const T result = k > T(63) ? large : moderate;
+  return k == T(0) ? (x == T(0) ? x : minus_one) : result;
+}
+
+// log(2^k (1 + f)) where 1 + f lies in [sqrt(1/2), sqrt 2), plus a small correction.
+template <class T> inline T log_of_parts(T k, T f, T correction) {
+  using F = Float<T>;
+  const T s = f / (T(2) + f), z = s * s, half_square = T(0.5) * f * f;
+  T p;
+  if constexpr (sizeof(T) == 8) {
+    p = T(1.479819860511658591e-01);
+    p = p * z + T(1.531383769920937332e-01);
+    p = p * z + T(1.818357216161805012e-01);
+    p = p * z + T(2.222219843214978396e-01);
+    p = p * z + T(2.857142874366239149e-01);
+    p = p * z + T(3.999999999940941908e-01);
+    p = p * z + T(6.666666666666735130e-01);
+  } else {
+    p = T(0.24279078841f);
+    p = p * z + T(0.28498786688f);
+    p = p * z + T(0.40000972152f);
+    p = p * z + T(0.66666662693f);
+  }
+  return k * F::ln2_high - ((half_square - (s * (half_square + z * p) + (k * F::ln2_low + correction))) - f);
+}
+
+// The exponent k and the fraction m in [sqrt(1/2), sqrt 2) of a positive normal number.
+template <class T> struct Split {
+  T k, m;
+};
+
+template <class T> inline Split<T> split(T x) {
+  using F = Float<T>;
+  const auto bits = bits_of(x);
+  const auto biased = (bits + (F::one - F::root_half)) >> F::mantissa;
+  const T m = of_bits<T>(bits - ((biased - F::bias) << F::mantissa));
+  return {of_bits<T>(biased | bits_of(F::counter)) - (F::counter + T(F::bias)), m};
+}
+
+template <class T> inline T log(T x) {
+  using F = Float<T>;
+  constexpr T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+  const bool small = x < F::tiny;
+  const auto [k, m] = split(small ? x * F::lift : x);
+  T result = log_of_parts(small ? k - F::lifted : k, m - T(1), T(0));
+  result = x == infinity ? infinity : result;
+  result = x == T(0) ? -infinity : result;
+  return x >= T(0) ? result : nan;
+}
+
+template <class T> inline T log1p(T x) {
+  constexpr T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+  const T sum = T(1) + x;
+  const T lost = x >= T(1) ? T(1) - (sum - x) : x - (sum - T(1));
+  const auto [k, m] = split(sum);
+  const bool near = k == T(0);
+  T result = log_of_parts(k, near ? x : m - T(1), near ? T(0) : lost / sum);
+  result = x == infinity ? infinity : result;
+  result = sum == T(0) ? -infinity : result;
+  result = x == T(0) ? x : result;
+  return x >= T(-1) ? result : nan;
+}
+
+template <class T> inline T tanh(T x) {
+  const T size = abs(x), limited = size > T(22) ? T(22) : size;
+  const T grown = expm1(T(2) * limited);
+  const T result = grown / (grown + T(2));
+  return x != x ? x : (x < T(0) ? -result : (x == T(0) ? x : result));
+}
+
+}  // namespace AMISS_NAMESPACE

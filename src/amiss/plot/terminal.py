@@ -10,7 +10,7 @@ _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 
 
 def curve(x: Sequence[float], y: Sequence[float], width: int = 40, height: int = 8) -> list[str]:
-    """Return the lines of a drawing of y against x, with the ends of both axes written out.
+    r"""Return the lines of a drawing of y against x, with the ends of both axes written out.
 
     Args:
         x: increasing numbers.
@@ -19,8 +19,8 @@ def curve(x: Sequence[float], y: Sequence[float], width: int = 40, height: int =
         height: its rows.
 
     Examples:
-        >>> print("\\n".join(curve([0, 1, 2], [0, 1, 2], width=3, height=1)))
-         2 ┤⣀⠤⠊
+        >>> print("\n".join(curve([0, 1, 2], [0, 1, 2], width=3, height=1)))
+         2 ┤⡠⠔⠊
            └───
             0 2
     """

@@ -1,0 +1,88 @@
+// What a build for one instruction set offers: a table of kernels by name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace amiss {
+
+constexpr std::size_t block = 4096;  // entries that one call of a kernel handles: a few arrays fit the L1 cache
+
+enum Wanted { wants_value = 1, wants_gradient = 2, wants_hessian = 4, wants_sum = 8 };
+
+// A sum with the rounding errors that were made on the way; `high + low` is the sum.
+struct Sum {
+  double high = 0.0, low = 0.0;
+
+  void add(double x) {
+    const double s = high + x, back = s - high;
+    low += (high - (s - back)) + (x - back);
+    high = s;
+  }
+  void add(const Sum& other) {
+    add(other.high);
+    low += other.low;
+  }
+};
+
+template <class T> struct Task {
+  const double* parameters;
+  int wanted;
+  const T* prediction;
+  const T* target;
+  const T* weight;  // one per entry, or null
+  T factor;         // multiplies gradient and Hessian
+  double shrink;    // multiplies what is summed, so that the sum does not overflow
+  T* value;
+  T* gradient;
+  T* hessian;
+};
+
+// Handles entries [start, start + n) and adds to the sum; returns whether all of them lie in their domains.
+template <class T>
+using Kernel = bool (*)(const Task<T>& task, std::size_t start, std::size_t n, Sum& sum);
+
+struct Entry {
+  const char* name;
+  int parameters;
+  Kernel<float> single;
+  Kernel<double> twice;
+};
+
+template <class T> struct RowTask {
+  std::size_t classes;
+  const T* prediction;
+  const std::int64_t* label;   // class indices
+  const T* weight;             // one per row, or null
+  const T* class_weight;       // one per class, or null
+  bool ignores;
+  std::int64_t ignored;
+  T smoothing;
+  T factor;                    // multiplies the gradient
+  T* value;                    // one per row, or null
+  T* gradient;                 // one row per row, or null
+};
+
+// Softmax cross-entropy of rows [start, start + n); returns whether all labels are classes.
+template <class T> using RowKernel = bool (*)(const RowTask<T>& task, std::size_t start, std::size_t n);
+
+// One elementary function on an array: what the tests measure.
+template <class T> using Function = void (*)(std::size_t n, const T* x, T* y);
+
+struct NamedFunction {
+  const char* name;
+  Function<float> single;
+  Function<double> twice;
+};
+
+struct Table {
+  const char* instruction_set;
+  const Entry* entries;
+  std::size_t count;
+  RowKernel<float> cross_entropy_single;
+  RowKernel<double> cross_entropy_twice;
+  const NamedFunction* functions;
+  std::size_t function_count;
+};
+
+}  // namespace amiss

@@ -1,0 +1,158 @@
+"""Curves over epochs: one line and one band for each name, told apart by colour and by dashes."""
+
+import io
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from amiss.core.errors import BackendError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Panel", "draw_curves", "draw_panels", "save_figure", "svg"]
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442")
+_DASHES = ((), (6, 2), (1, 1.5), (6, 2, 1, 2), (3, 1.5), (9, 2, 3, 2), (6, 1.5, 1, 1.5, 1, 1.5), (1, 4))
+_RC = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 9.0,
+    "grid.alpha": 0.3,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "amiss",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a figure.
+
+    Attributes:
+        ylabel: what is shown, with its unit.
+        series: for each name an array (runs, epochs), NaN where a run has no number.
+        log: use a logarithmic axis if every number is positive.
+    """
+
+    ylabel: str
+    series: Mapping[str, np.ndarray]
+    log: bool = False
+
+
+def _style() -> AbstractContextManager:
+    try:
+        from matplotlib import rc_context
+    except ImportError:
+        raise BackendError('Plots need matplotlib; it is not installed. pip install "amiss[plot]"') from None
+    return rc_context(_RC)
+
+
+def draw_curves(panel: Panel, ax: "Axes | None" = None) -> "Axes":
+    """Draw the mean over the runs of each series, and the range between them as a band.
+
+    A run that ended early is marked with a cross at its last number.
+
+    Args:
+        panel: what to draw.
+        ax: where to draw; a figure of its own by default.
+
+    Returns:
+        The axes. Epochs are counted from 1.
+
+    Raises:
+        BackendError: matplotlib is missing.
+
+    Examples:
+        >>> ax = draw_curves(Panel("loss", {"a": np.array([[4.0, 2.0], [2.0, 1.0]])}))
+        >>> ax.lines[0].get_ydata().tolist()  # (4 + 2) / 2, (2 + 1) / 2
+        [3.0, 1.5]
+    """
+    with _style():
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+
+        ax = Figure(layout="constrained").subplots() if ax is None else ax
+        for number, (name, values) in enumerate(panel.series.items()):
+            _draw_series(ax, name, np.asarray(values, float), number)
+        finite = np.concatenate([np.ravel(values) for values in panel.series.values()] or [np.empty(0)])
+        finite = finite[np.isfinite(finite)]
+        if panel.log and len(finite) and (finite > 0).all():
+            ax.set_yscale("log")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(panel.ylabel)
+    return ax
+
+
+def _draw_series(ax: "Axes", name: str, values: np.ndarray, number: int) -> None:
+    colour = _COLOURS[number % len(_COLOURS)]
+    dashes = _DASHES[(number + number // len(_COLOURS)) % len(_DASHES)]
+    look = {"color": colour, "linestyle": (0, dashes) if dashes else "-", "linewidth": 1.6}
+    epochs = np.arange(1, values.shape[1] + 1)
+    values = np.where(np.isfinite(values), values, np.nan)
+    if not len(values):
+        ax.plot([], [], label=name, **look)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # an epoch that no run reached has no mean: NaN
+        mean, low, high = (function(values, axis=0) for function in (np.nanmean, np.nanmin, np.nanmax))
+    marker = {"marker": "." if values.shape[1] == 1 else None}
+    ax.plot(epochs, mean, label=name, **marker, **look)
+    ax.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+    for line in values:
+        known = np.flatnonzero(np.isfinite(line))
+        if len(known) and known[-1] < len(line) - 1:
+            ax.plot(known[-1] + 1, line[known[-1]], marker="x", color=colour, linestyle="none")
+
+
+def draw_panels(panels: Sequence[Panel], caption: str = "") -> "Figure":
+    """Draw several panels side by side, with one legend above and a caption below.
+
+    Raises:
+        BackendError: matplotlib is missing.
+
+    Examples:
+        >>> figure = draw_panels([Panel("loss", {"a": np.ones((1, 3))}), Panel("accuracy", {})], "two panels")
+        >>> [ax.get_ylabel() for ax in figure.axes]
+        ['loss', 'accuracy']
+    """
+    with _style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(3.6 * len(panels), 3.6), layout="constrained")
+        for ax, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
+            draw_curves(panel, ax)
+        lines, names = figure.axes[0].get_legend_handles_labels()
+        if lines:
+            figure.legend(
+                lines,
+                names,
+                loc="outside upper center",
+                ncols=min(4, len(lines)),
+                handlelength=4,
+                frameon=False,
+            )
+        figure.supxlabel(caption, fontsize=8, color="0.3")
+    return figure
+
+
+def save_figure(figure: "Figure", path: "str | os.PathLike[str] | io.IOBase", kind: str) -> None:
+    """Write a figure as "png" or "svg"; the same figure gives the same bytes."""
+    with _style():
+        dated = {"Date": None} if kind == "svg" else {}
+        figure.savefig(path, format=kind, dpi=150, metadata=dated)
+
+
+def svg(figure: "Figure") -> str:
+    """Return a figure as an SVG element for a page."""
+    out = io.BytesIO()
+    save_figure(figure, out, "svg")
+    text = out.getvalue().decode()
+    return text[text.index("<svg") :]
