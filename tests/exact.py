@@ -1,11 +1,10 @@
 """The distance of computed numbers from exact ones, in units of the last place."""
 
 import numpy as np
+from losses_under_test import K, has_labels, items_of, members, numeric, replaced
 
-import amiss
 from amiss.arrays.precise import PreciseNamespace
 from amiss.core import RowLoss
-from losses_under_test import K, has_labels, members, numeric, replaced
 
 QUANTITIES = ("value", "gradient", "hessian")
 
@@ -22,16 +21,24 @@ def predictions(loss, dtype, rng):
         ends = [tiny, 1e-30, 1e-7, close, 0.01, 0.3, 0.5]
         single = np.array([*ends, *(1.0 - np.array(ends[3:])), *rng.uniform(size=20)])
     elif np.isfinite(loss.prediction_domain.high):  # logarithms of probabilities
-        single = -np.array([0.0, tiny, 1e-30, 1e-7, 0.1, 1.0, 15.0, 50.0, 700.0, 1e3, *rng.exponential(size=20)])
+        single = -np.array(
+            [0.0, tiny, 1e-30, 1e-7, 0.1, 1.0, 15.0, 50.0, 700.0, 1e3, *rng.exponential(size=20)]
+        )
     else:
         tails = [0.0, tiny, 1e-30, 1e-7, 1e-3, 0.5, 1.0, 12.0, 15.0, 17.0, 36.0, 37.0, 60.0, 88.0, 700.0, 1e3]
-        single = np.array([*tails, *(-np.array(tails)), *rng.normal(scale=3.0, size=20), *rng.normal(scale=30.0, size=20)])
+        single = np.array(
+            [*tails, *(-np.array(tails)), *rng.normal(scale=3.0, size=20), *rng.normal(scale=30.0, size=20)]
+        )
     if not isinstance(loss, RowLoss):
         return single.astype(dtype)
     rows = rng.permuted(np.tile(single, (K, 1)), axis=1).T
     shifts = rng.choice([0.0, 1.0, 1e3], (len(rows), 1)) if np.isinf(loss.prediction_domain.high) else 0.0
-    ties = np.array([[0.0] * K, [1.0] * (K - 1) + [0.0]]) if np.isinf(loss.prediction_domain.high) else rows[:0]
-    return np.concatenate([rows, rows[:20] + shifts[:20] if np.ndim(shifts) else rows[:0], ties]).astype(dtype)
+    ties = (
+        np.array([[0.0] * K, [1.0] * (K - 1) + [0.0]]) if np.isinf(loss.prediction_domain.high) else rows[:0]
+    )
+    return np.concatenate([rows, rows[:20] + shifts[:20] if np.ndim(shifts) else rows[:0], ties]).astype(
+        dtype
+    )
 
 
 def pairs(loss, dtype, seed=0):
@@ -52,7 +59,11 @@ def pairs(loss, dtype, seed=0):
     else:
         prediction = np.concatenate([prediction, np.array([1e15, -1e15, 1e30, -1e30], dtype)])
         steps = 4 * np.finfo(dtype).eps * rng.integers(-3, 3, prediction.shape)
-        targets = [np.zeros(prediction.shape), prediction * (1 + steps), prediction + rng.normal(size=prediction.shape)]
+        targets = [
+            np.zeros(prediction.shape),
+            prediction * (1 + steps),
+            prediction + rng.normal(size=prediction.shape),
+        ]
         certain = [True] * len(targets)
     sure = np.concatenate([np.full(len(prediction), c) for c in certain])
     return np.concatenate([prediction] * len(targets)), np.concatenate(targets).astype(dtype), sure
@@ -67,14 +78,20 @@ def exact(loss, quantity, prediction, target, sure, digits=400):
     """
     xp = PreciseNamespace(digits)
     prediction, target = xp.array(prediction), xp.array(target)
-    formula = loss._items if quantity == "value" else getattr(loss, f"_{quantity}")
-    truth = formula(xp, prediction, target)
+    truth = apply(loss, quantity, xp, prediction, target)
     scale = np.zeros(truth.shape)
     if quantity == "gradient" and has_labels(loss) and not members(loss):
         terms = [abs(loss._gradient(xp, prediction, xp.array(t))) for t in certain_targets(loss, prediction)]
         mixed = ~sure | (getattr(loss, "label_smoothing", 0.0) > 0)
         scale = np.max(terms, axis=0) * (mixed[:, None] if isinstance(loss, RowLoss) else mixed)
     return truth, scale
+
+
+def apply(loss, quantity, xp, prediction, target):
+    """Return a quantity of each item by its formula on any namespace."""
+    if quantity == "value":
+        return items_of(loss, xp, prediction, target)
+    return getattr(loss, f"_{quantity}")(xp, prediction, target)
 
 
 def certain_targets(loss, prediction):
@@ -91,7 +108,9 @@ def ulps(computed, truth, scale):
     largest = float(np.finfo(dtype).max)
 
     def one(got, true, size):
-        if abs(true) > largest or not np.isfinite(got):  # only what overflows is infinite, with the right sign
+        if abs(true) > largest or not np.isfinite(
+            got
+        ):  # only what overflows is infinite, with the right sign
             rightly = abs(true) > largest * (1 - 2.0**-20) and np.isinf(got) and (got > 0) == (true > 0)
             return 0.0 if rightly else np.inf
         unit = float(np.spacing(dtype(min(max(abs(true), size), largest / 2))))

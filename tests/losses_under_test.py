@@ -99,7 +99,7 @@ def rows(losses):
 
 def has_labels(loss):
     """Return whether targets are labels or probabilities of labels, not measured numbers."""
-    return np.isfinite(loss.target_domain.high) and np.isfinite(loss.target_domain.low) or members(loss)
+    return (np.isfinite(loss.target_domain.high) and np.isfinite(loss.target_domain.low)) or members(loss)
 
 
 def members(loss):
@@ -159,6 +159,12 @@ def integers(loss, items=(5,), seed=0):
     return target.argmax(-1) if isinstance(loss, RowLoss) else target.astype(np.int64)
 
 
+def items_of(loss, xp, prediction, target):
+    """Return what the value formula gives, one number per item."""
+    value = loss._value(xp, prediction, target)
+    return value[..., 0] if isinstance(loss, RowLoss) else value
+
+
 # --- array libraries -----------------------------------------------------------------------------------
 def array(library, x, dtype=None):
     """Return an array of a library from a NumPy array, in a dtype given by name."""
@@ -206,11 +212,15 @@ def library_of(x):
 
 def close(x, expected, ulps=32, scale=None):
     """Assert that x is within some multiples of its dtype's resolution of what is expected."""
-    epsilon = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}[dtype_name(x)]
+    epsilon = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}[
+        dtype_name(x)
+    ]
     x, expected = numbers(x), numbers(expected)
     assert x.shape == expected.shape
     size = np.maximum(np.abs(expected), 0.0 if scale is None else numbers(scale))
-    np.testing.assert_allclose(x, expected, rtol=ulps * epsilon, atol=ulps * epsilon * np.max(size, initial=0.0))
+    np.testing.assert_allclose(
+        x, expected, rtol=ulps * epsilon, atol=ulps * epsilon * np.max(size, initial=0.0)
+    )
 
 
 # --- derivatives by a tape -------------------------------------------------------------------------------
@@ -239,4 +249,3 @@ def namespace(library, dtype):
     from amiss.arrays import namespace_of
 
     return namespace_of(array(library, np.zeros(1), dtype))
-

@@ -10,10 +10,10 @@ from random import Random
 
 import numpy as np
 import sympy
+from losses_under_test import K, numeric
 
 from amiss.arrays.symbolic import SymbolicNamespace
 from amiss.core import RowLoss
-from losses_under_test import K, numeric
 
 
 class Row(np.ndarray):
@@ -42,9 +42,13 @@ class Symbolic:
         for key, about in numeric(loss).items():
             low, high = map(sympy.nsimplify, about["typical"])
             positive = about["domain"].low >= 0
-            given[key] = self._symbol(key, lambda random, low=low, size=high - low: low + size * _unit(random), positive)
+            given[key] = self._symbol(
+                key, lambda random, low=low, size=high - low: low + size * _unit(random), positive
+            )
         if given.get("class_weight") is not None:
-            given["class_weight"] = tuple(self._symbol(f"c{k}", lambda random: 5 * _unit(random)) for k in range(K))
+            given["class_weight"] = tuple(
+                self._symbol(f"c{k}", lambda random: 5 * _unit(random)) for k in range(K)
+            )
         make = self._row if isinstance(loss, RowLoss) else self._symbol
         self.prediction = make("z", lambda random: _inside(loss.prediction_domain, random))
         self.direction = make("v", lambda random: 4 * _unit(random) - 2)
@@ -122,7 +126,9 @@ def is_zero(expression, points):
     Exponentials become positive symbols; what a derivative leaves over is then a rational function of symbols
     and logarithms, and reducing it to lowest terms decides. Where that does not, rational points do.
     """
-    plain = sympy.expand(expression, power_exp=True, mul=False, multinomial=False, log=False, power_base=False)
+    plain = sympy.expand(
+        expression, power_exp=True, mul=False, multinomial=False, log=False, power_base=False
+    )
     plain = plain.subs({sympy.exp(symbol): sympy.Dummy(positive=True) for symbol in plain.free_symbols})
     if sympy.cancel(sympy.together(plain)) == 0:
         return "proof"

@@ -57,12 +57,12 @@ def _namespace(dtype: Any) -> JaxNamespace:
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _value(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Array:
-    return formulas._items(xp, prediction, target)
+    return formulas._evaluate(xp, "value", prediction, target)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _gradient(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Array:
-    return formulas._gradient(xp, prediction, target)
+    return formulas._evaluate(xp, "gradient", prediction, target)
 
 
 def _value_rule(formulas: Formulas, xp: Any, primals: Any, tangents: Any) -> Any:
@@ -72,7 +72,9 @@ def _value_rule(formulas: Formulas, xp: Any, primals: Any, tangents: Any) -> Any
     if not isinstance(along, SymbolicZero):
         change += formulas._contract(xp, _gradient(formulas, xp, prediction, target), along)
     if not isinstance(target_along, SymbolicZero):
-        change += jax.jvp(lambda t: formulas._items(xp, prediction, t), (target,), (target_along,))[1]
+        change += jax.jvp(
+            lambda t: formulas._evaluate(xp, "value", prediction, t), (target,), (target_along,)
+        )[1]
     return value, change
 
 
@@ -81,9 +83,11 @@ def _gradient_rule(formulas: Formulas, xp: Any, primals: Any, tangents: Any) -> 
     gradient = _gradient(formulas, xp, prediction, target)
     change = jnp.zeros_like(gradient)
     if not isinstance(along, SymbolicZero):
-        change += formulas._hessian_product(xp, prediction, target, along)
+        change += formulas._evaluate(xp, "hessian_product", prediction, target, along)
     if not isinstance(target_along, SymbolicZero):
-        change += jax.jvp(lambda t: formulas._gradient(xp, prediction, t), (target,), (target_along,))[1]
+        change += jax.jvp(
+            lambda t: formulas._evaluate(xp, "gradient", prediction, t), (target,), (target_along,)
+        )[1]
     return gradient, change
 
 

@@ -19,9 +19,9 @@ Array = Any
 class Formulas(Protocol):
     """What a namespace needs in order to attach an analytic gradient to a value."""
 
-    def _items(self, xp: Any, prediction: Array, target: Array) -> Array: ...
-    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array: ...
-    def _hessian_product(self, xp: Any, prediction: Array, target: Array, direction: Array) -> Array: ...
+    def _evaluate(self, xp: Any, quantity: str, prediction: Array, target: Array, *extra: Array) -> Array:
+        """Return "value" (per item), "gradient", or "hessian_product" with a direction."""
+
     def _contract(self, xp: Any, x: Array, y: Array) -> Array:
         """Return the inner product of x and y within each item."""
 
@@ -315,6 +315,14 @@ class ArrayNamespace(Namespace):
         import numpy as np
 
         return np.asarray(x)
+
+    def host(self, *arrays: Array) -> tuple[Any, ...] | None:
+        """Return plain eager CPU arrays as NumPy arrays that share their memory, or None."""
+        return None
+
+    def from_host(self, array: Any) -> Array:
+        """Return a NumPy array of `host` as an array of this library."""
+        return array
 
     def quiet(self) -> AbstractContextManager[Any]:
         """Return a context in which log(0) and the like give their limits without a warning."""

@@ -45,11 +45,14 @@ class NumpyNamespace(ArrayNamespace):
     def scalar(self, x: Array) -> Array:
         return x[()]
 
+    def host(self, *arrays: Array) -> tuple[Any, ...] | None:
+        return arrays
+
     def quiet(self) -> AbstractContextManager[Any]:
         return np.errstate(all="ignore")
 
     def differentiable(self, formulas: Formulas, prediction: Array, target: Array) -> Array:
-        return formulas._items(self, prediction, target)
+        return formulas._evaluate(self, "value", prediction, target)
 
 
 @cache

@@ -120,8 +120,10 @@ def _namespace(dtype: Any) -> TensorflowNamespace:
     return TensorflowNamespace(_api, dtype)
 
 
-def _by_target(formula: Any, target: Array, upstream: Array) -> Array:
+def _by_target(formula: Any, target: Array, upstream: Array) -> Array | None:
     """Differentiate a formula in the target, where no analytic form is written, by reverse mode."""
+    if not target.dtype.is_floating:
+        return None
     with tf.GradientTape() as tape:
         tape.watch(target)
         value = formula(target)
@@ -133,10 +135,10 @@ def _value(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Arr
     def attached(prediction: Array, target: Array) -> Any:
         def pull(upstream: Array) -> tuple[Array, Array]:
             gradient = _gradient(formulas, xp, prediction, target)
-            by_target = _by_target(lambda t: formulas._items(xp, prediction, t), target, upstream)
+            by_target = _by_target(lambda t: formulas._evaluate(xp, "value", prediction, t), target, upstream)
             return gradient * formulas._spread(xp, upstream), by_target
 
-        return formulas._items(xp, prediction, target), pull
+        return formulas._evaluate(xp, "value", prediction, target), pull
 
     return attached(prediction, target)
 
@@ -145,9 +147,9 @@ def _gradient(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def attached(prediction: Array, target: Array) -> Any:
         def pull(along: Array) -> tuple[Array, Array]:
-            by_target = _by_target(lambda t: formulas._gradient(xp, prediction, t), target, along)
-            return formulas._hessian_product(xp, prediction, target, along), by_target
+            by_target = _by_target(lambda t: formulas._evaluate(xp, "gradient", prediction, t), target, along)
+            return formulas._evaluate(xp, "hessian_product", prediction, target, along), by_target
 
-        return formulas._gradient(xp, prediction, target), pull
+        return formulas._evaluate(xp, "gradient", prediction, target), pull
 
     return attached(prediction, target)

@@ -78,6 +78,14 @@ class TorchNamespace(ArrayNamespace):
     def numbers(self, x: Array) -> Any:
         return x.detach().cpu().numpy()
 
+    def host(self, *arrays: Array) -> tuple[Any, ...] | None:
+        if self.dtype not in (torch.float32, torch.float64) or not all(map(self.visible, arrays)):
+            return None
+        return tuple(array.detach().numpy() for array in arrays)
+
+    def from_host(self, array: Any) -> Array:
+        return torch.from_numpy(array)
+
     def differentiable(self, formulas: Formulas, prediction: Array, target: Array) -> Array:
         value = _CompiledValue if torch.compiler.is_compiling() else _Value
         return value.apply(formulas, self, prediction, target)
@@ -104,7 +112,7 @@ class _Value(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Array:
-        return formulas._items(xp, prediction, target)
+        return formulas._evaluate(xp, "value", prediction, target)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -119,13 +127,15 @@ class _Value(torch.autograd.Function):  # type: ignore[misc]
         if ctx.needs_input_grad[2]:
             by_prediction = _Gradient.apply(formulas, xp, prediction, target) * formulas._spread(xp, upstream)
         if ctx.needs_input_grad[3]:
-            by_target = _target_pull(lambda t: formulas._items(xp, prediction, t), target, upstream)
+            by_target = _target_pull(
+                lambda t: formulas._evaluate(xp, "value", prediction, t), target, upstream
+            )
         return None, None, by_prediction, by_target
 
     @staticmethod
     def jvp(ctx: Any, _f: Any, _x: Any, along: Array | None, target_along: Array | None) -> Array:
         formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
-        change = _target_push(lambda t: formulas._items(xp, prediction, t), target, target_along)
+        change = _target_push(lambda t: formulas._evaluate(xp, "value", prediction, t), target, target_along)
         if along is not None:
             change = change + formulas._contract(xp, _Gradient.apply(formulas, xp, prediction, target), along)
         return change
@@ -138,7 +148,7 @@ class _Gradient(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Array:
-        return formulas._gradient(xp, prediction, target)
+        return formulas._evaluate(xp, "gradient", prediction, target)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -149,17 +159,21 @@ class _Gradient(torch.autograd.Function):  # type: ignore[misc]
         formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
         by_prediction = by_target = None
         if ctx.needs_input_grad[2]:  # a Hessian is symmetric: forward and reverse are one product
-            by_prediction = formulas._hessian_product(xp, prediction, target, along)
+            by_prediction = formulas._evaluate(xp, "hessian_product", prediction, target, along)
         if ctx.needs_input_grad[3]:
-            by_target = _target_pull(lambda t: formulas._gradient(xp, prediction, t), target, along)
+            by_target = _target_pull(
+                lambda t: formulas._evaluate(xp, "gradient", prediction, t), target, along
+            )
         return None, None, by_prediction, by_target
 
     @staticmethod
     def jvp(ctx: Any, _f: Any, _x: Any, along: Array | None, target_along: Array | None) -> Array:
         formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
-        change = _target_push(lambda t: formulas._gradient(xp, prediction, t), target, target_along)
+        change = _target_push(
+            lambda t: formulas._evaluate(xp, "gradient", prediction, t), target, target_along
+        )
         if along is not None:
-            change = change + formulas._hessian_product(xp, prediction, target, along)
+            change = change + formulas._evaluate(xp, "hessian_product", prediction, target, along)
         return change
 
 
@@ -168,7 +182,7 @@ class _CompiledValue(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(formulas: Formulas, xp: Any, prediction: Array, target: Array) -> Array:
-        return formulas._items(xp, prediction, target)
+        return formulas._evaluate(xp, "value", prediction, target)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -180,6 +194,10 @@ class _CompiledValue(torch.autograd.Function):  # type: ignore[misc]
         formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
         by_target = None
         if ctx.needs_input_grad[3]:
-            by_target = _target_pull(lambda t: formulas._items(xp, prediction, t), target, upstream)
-        by_prediction = formulas._gradient(xp, prediction, target) * formulas._spread(xp, upstream)
+            by_target = _target_pull(
+                lambda t: formulas._evaluate(xp, "value", prediction, t), target, upstream
+            )
+        by_prediction = formulas._evaluate(xp, "gradient", prediction, target) * formulas._spread(
+            xp, upstream
+        )
         return None, None, by_prediction, by_target

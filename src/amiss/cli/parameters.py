@@ -29,10 +29,8 @@ def parse_loss(text: str) -> Loss:
         call = ast.parse(f"f({rest}", mode="eval").body
         if not isinstance(call, ast.Call) or call.args:
             raise ValueError
-        given = {
-            str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg
-        }
-        if len(given) != len(call.keywords):
+        given = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        if "None" in given:
             raise ValueError
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ParameterError(

@@ -24,7 +24,9 @@ _INFIX = {
     "le": "<=",
     "gt": ">",
     "ge": ">=",
-    "eq": "==", "ne": "!="}
+    "eq": "==",
+    "ne": "!=",
+}
 _LOGIC = {"and": "&", "or": "|"}
 
 
@@ -76,7 +78,7 @@ def _domains(loss: Any, prediction: Node, target: Node) -> Any:
     """Return the node of whether an entry lies in the loss's domains; a NaN prediction does."""
     inside = [] if loss.target_domain.everything else [loss.target_domain.contains(target)]
     if not loss.prediction_domain.everything:
-        inside.append(loss.prediction_domain.contains(prediction) | (prediction != prediction))
+        inside.append(loss.prediction_domain.contains(prediction) | (prediction != prediction))  # noqa: PLR0124 - NaN
     if not inside:
         return "true"
     return inside[0] if len(inside) == 1 else inside[0] & inside[1]
@@ -121,7 +123,7 @@ def _expression(node: Node) -> str:
     if node.operation == "neg":
         return f"-{operands[0]}"
     if node.operation == "where":
-        return f"{operands[0]} ? {operands[1]} : {operands[2]}"
+        return f"select({', '.join(operands)})"
     return f"{node.operation}({', '.join(operands)})"
 
 

@@ -1,9 +1,9 @@
 """What a loss is: its bases, parameters, facts, checks, reductions and errors."""
 
 from amiss.arrays.namespace import Array
-from amiss.core.bases import ElementwiseLoss, RowLoss
 from amiss.core.checking import checks
 from amiss.core.combination import Combination
+from amiss.core.elementwise import ElementwiseLoss
 from amiss.core.facts import Facts
 from amiss.core.loss import Loss
 from amiss.core.parameters import (
@@ -20,6 +20,7 @@ from amiss.core.parameters import (
     setting,
 )
 from amiss.core.reduction import Total
+from amiss.core.rows import RowLoss
 
 __all__ = [
     "CLASSES",

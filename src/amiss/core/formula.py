@@ -22,8 +22,8 @@ def expression(loss: Any, quantity: str) -> Any:
     except ImportError:
         raise BackendError('Formulas need SymPy: pip install "amiss[symbolic]".') from None
     from amiss.arrays.symbolic import INDEX, SymbolicNamespace
-    from amiss.core.bases import RowLoss
     from amiss.core.parameters import PROBABILITY
+    from amiss.core.rows import RowLoss
 
     xp = SymbolicNamespace(named=True)
     known = {"positive": True} if loss.prediction_domain is PROBABILITY else {"real": True}

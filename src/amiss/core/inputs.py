@@ -26,6 +26,7 @@ class Batch:
         valid: which items have legal values, or None where that was checked.
         dtype: the dtype of the caller's prediction, which gradients return to.
         axis: where the class axis was, if it was not the last.
+        whole: whether rows of targets were given as whole numbers, which must be one-hot.
     """
 
     xp: Any
@@ -37,6 +38,7 @@ class Batch:
     valid: Any = None
     dtype: Any = None
     axis: int = -1
+    whole: bool = False
 
     def restore(self, result: Any) -> Any:
         """Return an array of the prediction's shape in the caller's layout and dtype."""

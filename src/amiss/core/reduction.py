@@ -65,6 +65,11 @@ class Reduction:
         mean = xp.total(items) / xp.where(nothing, 1.0, divisor)
         return xp.scalar(xp.where(nothing, 0.0 if self.empty == "zero" else math.nan, mean))
 
+    def known_divisor(self, batch: Batch, items: Any) -> float | None:
+        """Return what the sum is divided by as a Python number; None if there is nothing to divide by."""
+        divisor = float(self._divisor(batch, items)) if self.kind == "mean" else 1.0
+        return divisor if divisor != 0.0 and math.prod(items.shape) > 0 else None
+
     def factor(self, batch: Batch, items: Any) -> Any:
         """Return what multiplies the derivatives of each item; `items` is any array with one per item."""
         xp = batch.xp

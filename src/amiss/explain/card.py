@@ -138,7 +138,7 @@ def _generated() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def _formulas(loss: Loss) -> dict[str, dict[str, str]]:
-    """Return the formulas that were written when the package was built; SymPy writes those of other losses."""
+    """Return the formulas that were written when the package was built, or what SymPy says now."""
     kind = type(loss)
     options = [field.name for field in fields(loss) if "choices" in about(field)]  # type: ignore[arg-type]
     key = " ".join((kind.__name__, *(str(getattr(loss, option)) for option in options)))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class threads:  # noqa: N801 - used like a function, in a `with` block
     """
 
     def __init__(self, count: int) -> None:
-        global _threads  # noqa: PLW0603 - one number for the process, like the pool itself
+        global _threads
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ValueError(f"threads: count must be a whole number of at least 1; got {count!r}.")
         self._before, _threads = _threads, count
@@ -88,6 +88,17 @@ class threads:  # noqa: N801 - used like a function, in a `with` block
     def __exit__(self, *_: object) -> None:
         global _threads  # noqa: PLW0603
         _threads = self._before
+
+
+class ScaledSum(NamedTuple):
+    """A sum that was shrunk by a power of two if it would have overflowed."""
+
+    sum: float
+    shrink: float
+
+    def over(self, divisor: float) -> float:
+        """Return the sum divided by a number, which may be finite where the sum is not."""
+        return self.sum / divisor / self.shrink
 
 
 def evaluate(
@@ -112,19 +123,19 @@ def evaluate(
         factor: multiplies gradient and Hessian.
         out: an array to write the gradient to.
 
-    Returns None where no kernel fits: another name, dtype or layout, a set of quantities that is not compiled,
+    Returns None where no kernel fits: another name, dtype or layout, quantities that are not compiled together,
     or an entry outside its domain, which the portable path then names.
     """
-    bits = sum(_BIT[quantity] for quantity in wanted)
+    bits = sum(_BIT.get(quantity, 0) for quantity in wanted)
     arrays = (prediction, target) if weight is None else (prediction, target, weight)
-    if name not in _NAMES or bits not in _SETS or not _fit(arrays):
+    if name not in _NAMES or bits not in _SETS or not set(wanted) <= _BIT.keys() or not _fit(arrays):
         return None
     assert _compiled is not None
     arrays = tuple(map(np.ascontiguousarray, arrays)) if prediction.ndim else arrays
     results = {quantity: np.empty_like(arrays[0]) for quantity in wanted if quantity != "sum"}
     if out is not None and "gradient" in results:
         results["gradient"] = out
-    inside, total = _compiled.evaluate(
+    inside, total, shrink = _compiled.evaluate(
         name,
         bits,
         list(parameters),
@@ -135,7 +146,7 @@ def evaluate(
         _threads,
     )
     if "sum" in wanted:
-        results["sum"] = total
+        results["sum"] = ScaledSum(total, shrink)
     return results if inside else None
 
 

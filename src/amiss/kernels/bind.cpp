@@ -12,8 +12,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "pool.h"
@@ -65,9 +65,9 @@ const Entry& entry_of(const std::string& name) {
   throw std::invalid_argument("no kernel is called " + name);
 }
 
-// Returns whether every entry lies in its domain, and the sum of the values if that was wanted.
+// Returns whether every entry lies in its domain, and the sum of the values with the factor it was shrunk by.
 template <class T>
-std::pair<bool, double> evaluate(const std::string& name, int wanted, const std::vector<double>& parameters,
+std::tuple<bool, double, double> evaluate(const std::string& name, int wanted, const std::vector<double>& parameters,
                                  Input<T> prediction, Input<T> target, Maybe<Input<T>> weight, double factor,
                                  Maybe<Output<T>> value, Maybe<Output<T>> gradient, Maybe<Output<T>> hessian,
                                  std::size_t threads) {
@@ -109,14 +109,12 @@ std::pair<bool, double> evaluate(const std::string& name, int wanted, const std:
   };
   auto result = pass();
   if ((wanted & wants_sum) && !std::isfinite(result.second)) {
-    // An infinite or undefined sum may come from the summation alone: the errors of an overflow are NaN.
+    // The sum may have overflowed where the mean does not: add up shrunk values instead.
     task.shrink = 0x1p-60;
     const auto again = pass();
-    result.second = std::isfinite(again.second) ? again.second / task.shrink : again.second;
-    if (std::isfinite(again.second) && !std::isfinite(result.second))
-      result.second = std::copysign(std::numeric_limits<double>::infinity(), again.second);
+    result.second = again.second;
   }
-  return result;
+  return {result.first, result.second, task.shrink};
 }
 
 template <class T>

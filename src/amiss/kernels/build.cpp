@@ -35,34 +35,45 @@ template <class T> void add_up(const T* x, std::size_t n, double shrink, Sum& su
   for (; i < n; ++i) sum.add(double(x[i]) * shrink);
 }
 
+// The loop stands in a function of its own, so that the compiler knows of no two arrays that overlap.
 template <int Wanted, bool Weighted, class T, class K>
-bool run(const K& kernel, const Task<T>& task, std::size_t start, std::size_t n, Sum& sum) {
-  const T* __restrict prediction = task.prediction + start;
-  const T* __restrict target = task.target + start;
-  const T* __restrict weight = Weighted ? task.weight + start : nullptr;
-  constexpr bool values = (Wanted & (amiss::wants_value | amiss::wants_sum)) != 0;
-  T kept[values && !(Wanted & amiss::wants_value) ? block : 1];
-  T* __restrict value = (Wanted & amiss::wants_value) ? task.value + start : kept;
-  T* __restrict gradient = (Wanted & amiss::wants_gradient) ? task.gradient + start : nullptr;
-  T* __restrict hessian = (Wanted & amiss::wants_hessian) ? task.hessian + start : nullptr;
+__attribute__((noinline)) bool loop(const K& given, std::size_t n, const T* __restrict prediction,
+                                    const T* __restrict target, const T* __restrict weight, T scale,
+                                    T* __restrict value, T* __restrict gradient, T* __restrict hessian) {
+  const K kernel = given;
   typename Float<T>::Bits outside = 0;
   for (std::size_t i = 0; i < n; ++i) {
     Out<T> out;
     kernel.template operator()<Wanted>(prediction[i], target[i], out);
-    T w = T(1), factor = task.factor;
+    T w = T(1), factor = scale;
     bool silent = false;
     if constexpr (Weighted) {
       w = weight[i];
       silent = w == T(0);
       factor = w * factor;
     }
-    outside |= (out.inside | silent) ? 0 : 1;
-    if constexpr (values) value[i] = Weighted ? (silent ? T(0) : w * out.value) : out.value;
-    if constexpr (Wanted & amiss::wants_gradient) gradient[i] = silent ? T(0) : out.gradient * factor;
-    if constexpr (Wanted & amiss::wants_hessian) hessian[i] = silent ? T(0) : out.hessian * factor;
+    outside |= typename Float<T>::Bits(!(out.inside | silent));
+    if constexpr (Wanted & (amiss::wants_value | amiss::wants_sum))
+      value[i] = Weighted ? select(silent, T(0), w * out.value) : out.value;
+    if constexpr (Wanted & amiss::wants_gradient)
+      gradient[i] = Weighted ? select(silent, T(0), out.gradient * factor) : out.gradient * factor;
+    if constexpr (Wanted & amiss::wants_hessian)
+      hessian[i] = Weighted ? select(silent, T(0), out.hessian * factor) : out.hessian * factor;
   }
-  if constexpr (Wanted & amiss::wants_sum) add_up(value, n, task.shrink, sum);
   return outside == 0;
+}
+
+template <int Wanted, bool Weighted, class T, class K>
+bool run(const K& kernel, const Task<T>& task, std::size_t start, std::size_t n, Sum& sum) {
+  constexpr bool sums = (Wanted & amiss::wants_sum) != 0;
+  T kept[sums ? block : 1];
+  T* value = sums ? kept : (Wanted & amiss::wants_value) ? task.value + start : nullptr;
+  const bool fine = loop<Wanted, Weighted, T>(
+      kernel, n, task.prediction + start, task.target + start, Weighted ? task.weight + start : nullptr,
+      task.factor, value, (Wanted & amiss::wants_gradient) ? task.gradient + start : nullptr,
+      (Wanted & amiss::wants_hessian) ? task.hessian + start : nullptr);
+  if constexpr (sums) add_up(value, n, task.shrink, sum);
+  return fine;
 }
 
 template <class T, class K>

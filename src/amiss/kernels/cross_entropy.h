@@ -29,8 +29,8 @@ template <class T> inline T below(T z, T top) {
   const T gap = z - top, back = gap - z;
   const T error = (z - (gap - back)) - (top + back);
   const T grown = exp(gap);
-  const T fixed = abs(error) < T(1) ? grown + grown * error : grown;
-  return z == top ? T(0) : fixed;
+  const T fixed = select(abs(error) < T(1), grown + grown * error, grown);
+  return select(z == top, T(0), fixed);
 }
 
 template <class T> bool cross_entropy(const amiss::RowTask<T>& task, std::size_t start, std::size_t n) {

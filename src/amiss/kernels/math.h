@@ -44,10 +44,16 @@ template <class T> inline T of_bits(typename Float<T>::Bits bits) { return __bui
 
 template <class T> inline T abs(T x) { return of_bits<T>(bits_of(x) & (~typename Float<T>::Bits(0) >> 1)); }
 
+// c ? a : b by masks. The compiler turns some conditional expressions into branches, and then vectorises nothing.
+template <class T> inline T select(bool c, T a, T b) {
+  const auto mask = -typename Float<T>::Bits(c);
+  return of_bits<T>((bits_of(a) & mask) | (bits_of(b) & ~mask));
+}
+
 // NaN in either operand comes out, as in every array library.
-template <class T> inline T maximum(T a, T b) { return a != a ? a : (a > b ? a : b); }
-template <class T> inline T minimum(T a, T b) { return a != a ? a : (a < b ? a : b); }
-template <class T> inline T sign(T x) { return x > T(0) ? T(1) : (x < T(0) ? T(-1) : x); }
+template <class T> inline T maximum(T a, T b) { return select((a != a) | (a > b), a, b); }
+template <class T> inline T minimum(T a, T b) { return select((a != a) | (a < b), a, b); }
+template <class T> inline T sign(T x) { return select(x > T(0), T(1), select(x < T(0), T(-1), x)); }
 template <class T> inline T sqrt(T x) {
   if constexpr (sizeof(T) == 8) return __builtin_sqrt(x);
   else return __builtin_sqrtf(x);
@@ -99,23 +105,23 @@ template <class T> inline T scale(T y, T k) {
 
 template <class T> inline T exp(T x) {
   using F = Float<T>;
-  T limited = x < F::exp_low ? F::exp_low : x;
-  limited = limited > F::exp_high ? F::exp_high : limited;
+  T limited = select(x < F::exp_low, F::exp_low, x);
+  limited = select(limited > F::exp_high, F::exp_high, limited);
   const auto [k, minus_one] = reduce_exp(limited);
   return scale(T(1) + minus_one, k);
 }
 
 template <class T> inline T expm1(T x) {
   using F = Float<T>;
-  T limited = x < F::exp_low ? F::exp_low : x;
-  limited = limited > F::exp_high ? F::exp_high : limited;
+  T limited = select(x < F::exp_low, F::exp_low, x);
+  limited = select(limited > F::exp_high, F::exp_high, limited);
   const auto [k, minus_one] = reduce_exp(limited);
-  const T small = k > T(64) ? T(64) : (k < T(-64) ? T(-64) : k);
+  const T small = select(k > T(64), T(64), select(k < T(-64), T(-64), k));
   const T two = power_of_two(small + F::magic);
   const T moderate = two * minus_one + (two - T(1));
   const T large = scale(T(1) + minus_one, k);
-  const T result = k > T(63) ? large : moderate;
-  return k == T(0) ? (x == T(0) ? x : minus_one) : result;
+  const T result = select(k > T(63), large, moderate);
+  return select(k == T(0), select(x == T(0), x, minus_one), result);
 }
 
 // log(2^k (1 + f)) where 1 + f lies in [sqrt(1/2), sqrt 2), plus a small correction.
@@ -157,31 +163,31 @@ template <class T> inline T log(T x) {
   using F = Float<T>;
   constexpr T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
   const bool small = x < F::tiny;
-  const auto [k, m] = split(small ? x * F::lift : x);
-  T result = log_of_parts(small ? k - F::lifted : k, m - T(1), T(0));
-  result = x == infinity ? infinity : result;
-  result = x == T(0) ? -infinity : result;
-  return x >= T(0) ? result : nan;
+  const auto [k, m] = split(select(small, x * F::lift, x));
+  T result = log_of_parts(select(small, k - F::lifted, k), m - T(1), T(0));
+  result = select(x == infinity, infinity, result);
+  result = select(x == T(0), -infinity, result);
+  return select(x >= T(0), result, nan);
 }
 
 template <class T> inline T log1p(T x) {
   constexpr T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
   const T sum = T(1) + x;
-  const T lost = x >= T(1) ? T(1) - (sum - x) : x - (sum - T(1));
+  const T lost = select(x >= T(1), T(1) - (sum - x), x - (sum - T(1)));
   const auto [k, m] = split(sum);
   const bool near = k == T(0);
-  T result = log_of_parts(k, near ? x : m - T(1), near ? T(0) : lost / sum);
-  result = x == infinity ? infinity : result;
-  result = sum == T(0) ? -infinity : result;
-  result = x == T(0) ? x : result;
-  return x >= T(-1) ? result : nan;
+  T result = log_of_parts(k, select(near, x, m - T(1)), select(near, T(0), lost / sum));
+  result = select(x == infinity, infinity, result);
+  result = select(sum == T(0), -infinity, result);
+  result = select(x == T(0), x, result);
+  return select(x >= T(-1), result, nan);
 }
 
 template <class T> inline T tanh(T x) {
-  const T size = abs(x), limited = size > T(22) ? T(22) : size;
+  const T size = abs(x), limited = select(size > T(22), T(22), size);
   const T grown = expm1(T(2) * limited);
   const T result = grown / (grown + T(2));
-  return x != x ? x : (x < T(0) ? -result : (x == T(0) ? x : result));
+  return select((x != x) | (x == T(0)), x, select(x < T(0), -result, result));
 }
 
 }  // namespace AMISS_NAMESPACE

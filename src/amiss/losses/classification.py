@@ -106,19 +106,21 @@ class BinaryCrossEntropy(ElementwiseLoss):
         from_logits = self.input == "logits"
         larger = max(1.0, self.positive_weight)
         plain = self.label_smoothing == 0.0
+        clipped = self.epsilon > 0.0 and not from_logits
+        steepest = larger / self.epsilon if clipped else float("inf")
         return Facts(
-            convex=from_logits or self.epsilon == 0.0,
+            convex=not clipped,
             minimiser="mean" if self.positive_weight == 1.0 and plain else "weighted mean",
-            lipschitz=larger if from_logits else float("inf"),
+            lipschitz=larger if from_logits else steepest,
             smoothness=larger / 4.0 if from_logits else float("inf"),
             differentiable="everywhere"
             if from_logits
-            else "not at probabilities 0 and 1"
-            if self.epsilon == 0.0
-            else "not at the clipping points",
-            zero_at_perfection=not from_logits and plain and self.epsilon == 0.0,
+            else "not at the clipping points"
+            if clipped
+            else "not at probabilities 0 and 1",
+            zero_at_perfection=plain and not from_logits,
             monotone=plain,
-            likelihood="Bernoulli" if plain and self.positive_weight == 1.0 else None,
+            likelihood="Bernoulli" if plain and self.positive_weight == 1.0 and not clipped else None,
             link="logit" if from_logits else "identity",
         )
 
@@ -247,17 +249,20 @@ class CrossEntropy(RowLoss):
     def facts(self) -> Facts:
         heaviest = max(self.class_weight or (1.0,))
         plain = self.label_smoothing == 0.0
+        clipped = self.epsilon > 0.0 and self.input == "probabilities"
         shapes: dict[str, dict[str, Any]] = {
             "logits": {"lipschitz": heaviest * 2**0.5, "smoothness": heaviest / 2.0, "link": "softmax"},
-            "probabilities": {"differentiable": "not at probability 0"},
+            "probabilities": {"lipschitz": heaviest / self.epsilon, "differentiable": "not at the clipping point"}
+            if clipped
+            else {"differentiable": "not at probability 0"},
             "log_probabilities": {"lipschitz": heaviest, "smoothness": 0.0, "link": "log"},
         }
         return Facts(
-            convex=self.input != "probabilities" or self.epsilon == 0.0,
+            convex=not clipped,
             minimiser="class frequencies" if plain and self.class_weight is None else "weighted frequencies",
-            zero_at_perfection=self.input != "logits" and plain and self.epsilon == 0.0,
+            zero_at_perfection=self.input != "logits" and plain,
             monotone=plain,
-            likelihood="categorical" if plain and self.class_weight is None else None,
+            likelihood="categorical" if plain and self.class_weight is None and not clipped else None,
             hessian="zero almost everywhere" if self.input == "log_probabilities" else "exact",
             **shapes[self.input],
         )
@@ -273,6 +278,13 @@ class CrossEntropy(RowLoss):
     @property
     def _classes(self) -> int | None:
         return None if self.class_weight is None else len(self.class_weight)
+
+    @property
+    def _softmax_driver(self) -> dict[str, Any] | None:
+        if self.input != "logits":
+            return None
+        options = {"class_weight": self.class_weight, "ignored": self.ignore_index}
+        return {**options, "smoothing": self.label_smoothing}
 
     def _check_classes(self, classes: int | None) -> None:
         check_classes(type(self).__name__, self.class_weight, classes)
@@ -371,7 +383,7 @@ class Hinge(ElementwiseLoss):
             lipschitz=1.0,
             differentiable="not at score * target = margin",
             zero_at_perfection=self.margin <= 1.0,
-            monotone=False,
+            monotone=self.margin <= 1.0,
             hessian="zero almost everywhere",
         )
 

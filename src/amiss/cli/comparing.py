@@ -1,0 +1,182 @@
+"""`amiss compare`: losses side by side."""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amiss.comparison import Comparison, Interrupted
+from amiss.comparison import compare as compare_losses
+from amiss.comparison.settings import OPTIMIZERS
+from amiss.core.errors import ParameterError
+
+__all__ = ["compare"]
+
+
+class Widths(click.ParamType):
+    """Widths of hidden layers: 64, or 64,32, or none."""
+
+    name = "widths"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return () if value == "none" else tuple(int(width) for width in value.split(","))
+        except ValueError:
+            self.fail(f"must be whole numbers as in 64 or 64,32, or none; got {value!r}.", param, ctx)
+
+
+class Rate(click.ParamType):
+    """A learning rate: a number, or auto."""
+
+    name = "number|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Return the number, or "auto"."""
+        try:
+            return value if value == "auto" else float(value)
+        except ValueError:
+            self.fail(f"must be a number, or auto; got {value!r}.", param, ctx)
+
+
+@click.command()
+@click.argument("losses", nargs=-1)
+@click.option(
+    "--data", help="Name of a data set (see `amiss data`), or a .csv, .npz or IDX folder.  [default: digits]"
+)
+@click.option("--target", help="Column or array of targets, in a file of your own.")
+@click.option("--task", help="classification or regression, where it is guessed wrong.")
+@click.option(
+    "--hidden", type=Widths(), default="64", show_default=True, help="Widths of hidden layers, or none."
+)
+@click.option("--epochs", default=30, show_default=True, help="Times to go through the training rows.")
+@click.option("--batch-size", default=32, show_default=True, help="Rows per step.")
+@click.option("--optimizer", default="adam", show_default=True, help=f"{', '.join(OPTIMIZERS)}.")
+@click.option("--lr", type=Rate(), help="Learning rate; auto searches one for each loss.")
+@click.option("--seed", default=0, show_default=True, help="The first seed.")
+@click.option("--repeats", default=3, show_default=True, help="How many seeds.")
+@click.option(
+    "--reach", type=float, help="Accuracy (or RMSE) to count epochs to.  [default: 0.9 for classes]"
+)
+@click.option("--jobs", default=1, show_default=True, help="Processes at once; results stay the same.")
+@click.option("--data-dir", type=click.Path(), help="Where downloaded data sets are kept.")
+@click.option("--out", type=click.Path(), help="Folder for the results.  [default: runs/TIME-DATA-HASH]")
+@click.option("--no-save", is_flag=True, help="Write no folder.")
+@click.option("--resume", type=click.Path(), help="Complete the comparison in this folder.")
+@click.option("--fail-under", type=float, help="Exit with 1 if the best accuracy (or R²) is below this.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and no closing lines.")
+@click.pass_context
+def compare(ctx: click.Context, **options: Any) -> None:
+    """Train one network with several LOSSES on the same data, and compare what they learn.
+
+    LOSSES are spellings such as ce, mse, "huber(delta=2)" or "0.5*mse + 0.5*mae"; by default ce, mse, mae and
+    hinge for classes, and mse, mae and huber for a regression. At the same seed all losses start from the
+    same weights and see the same batches.
+    """
+    folder = _folder(options)
+    code = 0
+    try:
+        comparison = _compare(options, folder)
+    except Interrupted as interrupted:
+        comparison, code = interrupted.comparison, 130
+    _print(comparison, options["as_json"])
+    if not options["quiet"]:
+        _close(comparison, folder, interrupted=code == 130)
+    ctx.exit(code or _exit_code(comparison, options["fail_under"], options["quiet"]))
+
+
+def _compare(options: dict[str, Any], folder: Path | None) -> Comparison:
+    from amiss.cli.progress import epochs_shown
+
+    names = (
+        "data",
+        "target",
+        "task",
+        "hidden",
+        "epochs",
+        "batch_size",
+        "optimizer",
+        "seed",
+        "repeats",
+        "reach",
+        "jobs",
+    )
+    given = {name: options[name] for name in names}
+    where = {"resume": folder} if options["resume"] else {"out": folder}
+    with epochs_shown(options["quiet"]) as progress:
+        return compare_losses(
+            _split(options["losses"]) or None,
+            learning_rate=options["lr"],
+            data_folder=options["data_dir"],
+            progress=progress,
+            **given,
+            **where,
+        )
+
+
+def _split(losses: tuple[str, ...]) -> list[str]:
+    """Split at commas, so that `ce,mse` is two losses; a comma in brackets stays."""
+    found, depth = [""], 0
+    for letter in ",".join(losses):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            found.append("")
+        else:
+            found[-1] += letter
+    return [loss.strip() for loss in found if loss.strip()]
+
+
+def _folder(options: dict[str, Any]) -> Path | None:
+    if options["resume"]:
+        if options["out"] or options["no_save"]:
+            raise ParameterError(
+                "--out and --no-save must not be given with --resume; results go to that folder."
+            )
+        return Path(options["resume"])
+    if options["no_save"] or options["out"]:
+        if options["no_save"] and options["out"]:
+            raise ParameterError("--out and --no-save must not be given together.")
+        return Path(options["out"]) if options["out"] else None
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    name = Path(options["data"] or "digits").name.split(".")[0] or "data"
+    told = repr((sorted(options.items()), os.getpid())).encode()
+    return Path("runs") / f"{now}-{name}-{hashlib.sha256(told).hexdigest()[:6]}"
+
+
+def _print(comparison: Comparison, as_json: bool) -> None:
+    from amiss.cli.output import emit, emit_json
+
+    if as_json:
+        emit_json(comparison.to_dict())
+    else:
+        emit(comparison)
+
+
+def _close(comparison: Comparison, folder: Path | None, interrupted: bool) -> None:
+    """Say where the results are, and how to go on."""
+    if folder is not None:
+        print(f"Results: {folder}", file=sys.stderr)
+    if interrupted and folder is not None:
+        print(f"Go on:   amiss compare --resume {folder}", file=sys.stderr)
+    elif comparison.settings.command:
+        print(f"Repeat:  {comparison.settings.command}", file=sys.stderr)
+
+
+def _exit_code(comparison: Comparison, threshold: float | None, quiet: bool) -> int:
+    best = comparison.summary()[0]
+    name = "accuracy" if comparison.task == "classification" else "r2"
+    value = best[f"{name}_mean"]
+    if threshold is not None and not value >= threshold:
+        if not quiet:
+            print(f"The best {name}, {value:.4g} of {best['loss']}, is below {threshold:g}.", file=sys.stderr)
+        return 1
+    return 3 if comparison.status == "diverged" else 0

@@ -1,0 +1,187 @@
+"""Which output and which targets a network needs for a loss, and how a loss is written in text."""
+
+import ast
+import dataclasses
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from amiss.comparison.data import DataSet
+from amiss.core import Loss
+from amiss.core.errors import ParameterError
+from amiss.naming import get
+
+__all__ = ["SETUPS", "Entrant", "Setup", "coded", "enter", "label_of", "parse_loss"]
+
+
+class Setup(NamedTuple):
+    """What a loss is given: the activation of the last layer, and a coding of the targets.
+
+    Attributes:
+        task: classification or regression.
+        loss: the name of a loss class or of a base of it; for standardised targets, which can be any numbers,
+            the loss must take them.
+        input: the loss's parameter `input`, where it has one.
+        output: the activation of the network's last layer.
+        target: index (0 .. K-1), one-hot (0 and 1), signs (-1 and +1, one class against the rest), or
+            standardised (one number: training mean 0, standard deviation 1).
+    """
+
+    task: str
+    loss: str
+    input: str | None
+    output: str
+    target: str
+
+
+SETUPS = [  # the first row that fits counts
+    Setup("classification", "CrossEntropy", "logits", "identity", "index"),
+    Setup("classification", "CrossEntropy", "probabilities", "softmax", "index"),
+    Setup("classification", "BinaryCrossEntropy", "logits", "identity", "one-hot"),
+    Setup("classification", "BinaryCrossEntropy", "probabilities", "sigmoid", "one-hot"),
+    Setup("classification", "SquaredError", None, "softmax", "one-hot"),
+    Setup("classification", "AbsoluteError", None, "softmax", "one-hot"),
+    Setup("classification", "Huber", None, "softmax", "one-hot"),
+    Setup("classification", "LogCosh", None, "softmax", "one-hot"),
+    Setup("classification", "Hinge", None, "identity", "signs"),
+    Setup("classification", "SquaredHinge", None, "identity", "signs"),
+    Setup("classification", "RowLoss", "logits", "identity", "index"),
+    Setup("classification", "RowLoss", "probabilities", "softmax", "index"),
+    Setup("regression", "ElementwiseLoss", None, "identity", "standardised"),
+]
+
+_CODINGS = {
+    "index": lambda y, classes: y,
+    "one-hot": lambda y, classes: np.eye(classes, dtype=np.float32)[y],
+    "signs": lambda y, classes: 2 * np.eye(classes, dtype=np.float32)[y] - 1,
+    "standardised": lambda y, classes: y[:, None],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entrant:
+    """A loss with the output and the targets that it is compared with.
+
+    Attributes:
+        loss: the loss.
+        output: the activation of the network's last layer.
+        target: the coding of the targets: index, one-hot, signs or standardised.
+    """
+
+    loss: Loss
+    output: str
+    target: str
+
+    @property
+    def label(self) -> str:
+        """The loss in text that `parse_loss` reads."""
+        return label_of(self.loss)
+
+
+def enter(loss: str | Loss | Entrant, task: str) -> Entrant:
+    """Return a loss with the output and targets that `SETUPS` gives it.
+
+    Raises:
+        ParameterError: there is no such loss, or no row for it.
+
+    Examples:
+        >>> enter("hinge", "classification")
+        Entrant(loss=Hinge(margin=1.0), output='identity', target='signs')
+    """
+    if isinstance(loss, Entrant):
+        return loss
+    loss = parse_loss(loss) if isinstance(loss, str) else get(loss)
+    terms = [term for _, term in getattr(loss, "parts", ((1.0, loss),))]
+    found = {_setup(term, task)[3:] for term in terms}
+    if len(found) > 1:
+        raise ParameterError(
+            f"{label_of(loss)}: its terms must take the same outputs and targets; they take "
+            f"{' and '.join(map('/'.join, sorted(found)))}. Compare them one by one."
+        )
+    return Entrant(loss, *found.pop())
+
+
+def _setup(loss: Loss, task: str) -> Setup:
+    names = {base.__name__ for base in type(loss).__mro__}
+    for setup in SETUPS:
+        fits = setup.loss in names and setup.input in (None, getattr(loss, "input", None))
+        if setup.task == task and fits and (setup.target != "standardised" or _takes_any_number(loss)):
+            return setup
+    known = sorted({setup.loss for setup in SETUPS if setup.task == task and not setup.loss.endswith("Loss")})
+    usual = ", ".join(known) if known else "SquaredError, AbsoluteError, Huber"
+    raise ParameterError(
+        f"{label_of(loss)}: outputs and targets must be known for a {task}; they are not. Choose among "
+        f"{usual}, or say them: Entrant(loss, output, target)."
+    )
+
+
+def _takes_any_number(loss: Loss) -> bool:
+    return loss.prediction_domain.everything and loss.target_domain.everything
+
+
+def coded(entrant: Entrant, data: DataSet, y: np.ndarray) -> np.ndarray:
+    """Return targets as the entrant's loss takes them.
+
+    Shapes:
+        y: (rows,). result: (rows,) for index, (rows, K) for one-hot and signs, (rows, 1) for standardised.
+    """
+    return _CODINGS[entrant.target](y, len(data.classes or ()))
+
+
+def label_of(loss: Loss) -> str:
+    """Write a loss in short: its class, and the parameters that are not at their defaults.
+
+    Examples:
+        >>> label_of(get("huber", delta=2.0)), label_of(get("mse"))
+        ('Huber(delta=2.0)', 'SquaredError')
+        >>> label_of(0.5 * get("mse") + 2 * get("mae"))
+        '0.5 * SquaredError + 2.0 * AbsoluteError'
+    """
+    if hasattr(loss, "parts"):
+        return " + ".join(f"{factor!r} * {label_of(term)}" for factor, term in loss.parts)
+    if not dataclasses.is_dataclass(loss):
+        return repr(loss)
+    given = [
+        f"{field.name}={value!r}"
+        for field in dataclasses.fields(loss)
+        if field.init and (value := getattr(loss, field.name)) != field.default
+    ]
+    return type(loss).__name__ + (f"({', '.join(given)})" if given else "")
+
+
+def parse_loss(text: str) -> Loss:
+    """Read a loss from text: a spelling of `amiss.get`, with parameters in brackets; sums and multiples.
+
+    Raises:
+        ParameterError: the text is not of that form, or there is no such loss or parameter.
+
+    Examples:
+        >>> parse_loss("huber(delta=2)")
+        Huber(delta=2.0)
+        >>> parse_loss("0.5 * mse + 2 * mae")
+        0.5 * SquaredError() + 2.0 * AbsoluteError()
+    """
+    if not re.search(r"[(+*]", text):
+        return get(text)
+    try:
+        return _read(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if isinstance(error, ParameterError):
+            raise
+        raise ParameterError(
+            f"A loss must be written as in ce, huber(delta=2) or 0.5*mse + 2*mae; got {text!r}."
+        ) from None
+
+
+def _read(node: ast.expr) -> Loss:
+    match node:
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _read(left) + _read(right)
+        case ast.BinOp(left=factor, op=ast.Mult(), right=right):
+            return ast.literal_eval(factor) * _read(right)
+        case ast.Call(func=name, args=[], keywords=given) if all(word.arg for word in given):
+            return get(ast.unparse(name), **{word.arg: ast.literal_eval(word.value) for word in given})
+        case ast.Name() | ast.Attribute():
+            return get(ast.unparse(node))
+    raise ValueError

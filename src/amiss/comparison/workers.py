@@ -1,0 +1,143 @@
+"""Many runs: one after the other, or in several processes at once, with the same results."""
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from amiss.comparison.data import DataSet
+from amiss.comparison.runs import Report, Result, Run, train
+from amiss.core.errors import AmissError
+
+__all__ = ["train_all"]
+
+_POLL = 0.1  # seconds between two looks at the reports of the workers
+
+
+def train_all(
+    runs: Sequence[Run], data: DataSet, report: Report, jobs: int = 1, executor: Executor | None = None
+) -> Iterator[Result]:
+    """Yield the result of each run as soon as it is there.
+
+    After Ctrl-C the runs that go on end after their epoch, and their results say "interrupted"; the rest is
+    not begun.
+
+    Args:
+        runs: what to do.
+        data: what to learn from.
+        report: called with a dictionary after each epoch; with an executor, when the run is over.
+        jobs: how many processes work at once.
+        executor: does the work instead; the caller shuts it down.
+    """
+    if executor is not None:
+        yield from _through(executor, runs, data, report)
+    elif jobs > 1 and len(runs) > 1:
+        yield from _in_processes(runs, data, report, min(jobs, len(runs)))
+    else:
+        yield from _one_by_one(runs, data, report)
+
+
+def _one_by_one(runs: Sequence[Run], data: DataSet, report: Report) -> Iterator[Result]:
+    for run in runs:
+        result = train(run, data, report)
+        yield result
+        if result.status == "interrupted":
+            return
+
+
+def _through(executor: Executor, runs: Sequence[Run], data: DataSet, report: Report) -> Iterator[Result]:
+    futures = [executor.submit(train, run, data) for run in runs]
+    try:
+        for result in _as_finished(futures, lambda: None, timeout=None):
+            for event in result.events():
+                report(event)
+            yield result
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _in_processes(runs: Sequence[Run], data: DataSet, report: Report, jobs: int) -> Iterator[Result]:
+    context = multiprocessing.get_context("spawn")
+    events, stop = context.Queue(), context.Event()
+
+    def pass_on() -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                report(events.get_nowait())
+
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (data, events, stop))
+    futures: list[Future] = []
+    try:
+        with _ctrl_c_held_back():  # workers end by `stop`, each after its epoch
+            futures += [pool.submit(_work, run) for run in runs]
+        yield from _as_finished(futures, pass_on, _POLL)
+    except KeyboardInterrupt:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(BrokenProcessPool):
+            yield from _as_finished(futures, pass_on, _POLL)
+    except BrokenProcessPool as error:
+        raise AmissError(
+            "Worker processes must live until their runs are over; one ended. Try fewer jobs. In a script, "
+            "call compare(jobs=...) below `if __name__ == '__main__':`."
+        ) from error
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _as_finished(
+    futures: Sequence[Future], between: Callable[[], None], timeout: float | None
+) -> Iterator[Result]:
+    waiting = set(futures)
+    while waiting:
+        finished, waiting = wait(waiting, timeout, FIRST_COMPLETED)
+        between()
+        for future in (future for future in futures if future in finished):
+            with contextlib.suppress(CancelledError):
+                yield future.result()
+        waiting = {future for future in waiting if not future.cancelled()}
+
+
+@contextlib.contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of the block; processes that are started in it never get one."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    pressed: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which a new process inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(data: DataSet, events: Any, stop: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it cannot be held back
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker.update(data=data, report=events.put, stopped=stop.is_set)
+
+
+def _end_with_parent() -> None:
+    """Leave no worker behind when the parent is killed."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _work(run: Run) -> Result:
+    return train(run, **_worker)

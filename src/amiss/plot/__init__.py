@@ -1,0 +1,1 @@
+"""Figures: plain arrays in, `ax` out. `curves` needs matplotlib, `terminal` nothing."""
