@@ -25,7 +25,7 @@ template <class T> T largest(const T* __restrict z, std::size_t k) {
 }
 
 // exp(z - top), the rounding error of the difference put back to first order; 0 for the largest logits.
-template <class T> inline T below(T z, T top) {
+template <class T> AMISS_INLINE T below(T z, T top) {
   const T gap = z - top, back = gap - z;
   const T error = (z - (gap - back)) - (top + back);
   const T grown = exp(gap);

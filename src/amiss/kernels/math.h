@@ -8,6 +8,9 @@
 #include <cstdint>
 #include <limits>
 
+// A call that is not inlined would keep a loop from being vectorised.
+#define AMISS_INLINE inline __attribute__((always_inline))
+
 namespace AMISS_NAMESPACE {
 
 template <class T> struct Float;
@@ -36,31 +39,31 @@ template <> struct Float<float> {
   static constexpr Bits one = 0x3f800000, root_half = 0x3f3504f3;
 };
 
-template <class T> inline typename Float<T>::Bits bits_of(T x) {
+template <class T> AMISS_INLINE typename Float<T>::Bits bits_of(T x) {
   return __builtin_bit_cast(typename Float<T>::Bits, x);
 }
 
-template <class T> inline T of_bits(typename Float<T>::Bits bits) { return __builtin_bit_cast(T, bits); }
+template <class T> AMISS_INLINE T of_bits(typename Float<T>::Bits bits) { return __builtin_bit_cast(T, bits); }
 
-template <class T> inline T abs(T x) { return of_bits<T>(bits_of(x) & (~typename Float<T>::Bits(0) >> 1)); }
+template <class T> AMISS_INLINE T abs(T x) { return of_bits<T>(bits_of(x) & (~typename Float<T>::Bits(0) >> 1)); }
 
 // c ? a : b by masks. The compiler turns some conditional expressions into branches, and then vectorises nothing.
-template <class T> inline T select(bool c, T a, T b) {
+template <class T> AMISS_INLINE T select(bool c, T a, T b) {
   const auto mask = -typename Float<T>::Bits(c);
   return of_bits<T>((bits_of(a) & mask) | (bits_of(b) & ~mask));
 }
 
 // NaN in either operand comes out, as in every array library.
-template <class T> inline T maximum(T a, T b) { return select((a != a) | (a > b), a, b); }
-template <class T> inline T minimum(T a, T b) { return select((a != a) | (a < b), a, b); }
-template <class T> inline T sign(T x) { return select(x > T(0), T(1), select(x < T(0), T(-1), x)); }
-template <class T> inline T sqrt(T x) {
+template <class T> AMISS_INLINE T maximum(T a, T b) { return select((a != a) | (a > b), a, b); }
+template <class T> AMISS_INLINE T minimum(T a, T b) { return select((a != a) | (a < b), a, b); }
+template <class T> AMISS_INLINE T sign(T x) { return select(x > T(0), T(1), select(x < T(0), T(-1), x)); }
+template <class T> AMISS_INLINE T sqrt(T x) {
   if constexpr (sizeof(T) == 8) return __builtin_sqrt(x);
   else return __builtin_sqrtf(x);
 }
 
 // 2^k for a whole number k that was rounded by adding `magic`.
-template <class T> inline T power_of_two(T rounded) {
+template <class T> AMISS_INLINE T power_of_two(T rounded) {
   using F = Float<T>;
   return of_bits<T>((bits_of(rounded) + F::bias) << F::mantissa);
 }
@@ -70,7 +73,7 @@ template <class T> struct Reduced {
   T k, minus_one;
 };
 
-template <class T> inline Reduced<T> reduce_exp(T x) {
+template <class T> AMISS_INLINE Reduced<T> reduce_exp(T x) {
   using F = Float<T>;
   const T k = (x * F::log2e + F::magic) - F::magic;
   const T high = x - k * F::ln2_high, low = k * F::ln2_low;
@@ -96,14 +99,14 @@ template <class T> inline Reduced<T> reduce_exp(T x) {
 }
 
 // y * 2^k in two steps, so that neither factor overflows and a subnormal result is rounded once.
-template <class T> inline T scale(T y, T k) {
+template <class T> AMISS_INLINE T scale(T y, T k) {
   using F = Float<T>;
   const T half = k * T(0.5) + F::magic;
   const T other = (k - (half - F::magic)) + F::magic;
   return y * power_of_two(half) * power_of_two(other);
 }
 
-template <class T> inline T exp(T x) {
+template <class T> AMISS_INLINE T exp(T x) {
   using F = Float<T>;
   T limited = select(x < F::exp_low, F::exp_low, x);
   limited = select(limited > F::exp_high, F::exp_high, limited);
@@ -111,7 +114,7 @@ template <class T> inline T exp(T x) {
   return scale(T(1) + minus_one, k);
 }
 
-template <class T> inline T expm1(T x) {
+template <class T> AMISS_INLINE T expm1(T x) {
   using F = Float<T>;
   T limited = select(x < F::exp_low, F::exp_low, x);
   limited = select(limited > F::exp_high, F::exp_high, limited);
@@ -125,7 +128,7 @@ template <class T> inline T expm1(T x) {
 }
 
 // log(2^k (1 + f)) where 1 + f lies in [sqrt(1/2), sqrt 2), plus a small correction.
-template <class T> inline T log_of_parts(T k, T f, T correction) {
+template <class T> AMISS_INLINE T log_of_parts(T k, T f, T correction) {
   using F = Float<T>;
   const T s = f / (T(2) + f), z = s * s, half_square = T(0.5) * f * f;
   T p;
@@ -151,7 +154,7 @@ template <class T> struct Split {
   T k, m;
 };
 
-template <class T> inline Split<T> split(T x) {
+template <class T> AMISS_INLINE Split<T> split(T x) {
   using F = Float<T>;
   const auto bits = bits_of(x);
   const auto biased = (bits + (F::one - F::root_half)) >> F::mantissa;
@@ -159,7 +162,7 @@ template <class T> inline Split<T> split(T x) {
   return {of_bits<T>(biased | bits_of(F::counter)) - (F::counter + T(F::bias)), m};
 }
 
-template <class T> inline T log(T x) {
+template <class T> AMISS_INLINE T log(T x) {
   using F = Float<T>;
   constexpr T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
   const bool small = x < F::tiny;
@@ -170,7 +173,7 @@ template <class T> inline T log(T x) {
   return select(x >= T(0), result, nan);
 }
 
-template <class T> inline T log1p(T x) {
+template <class T> AMISS_INLINE T log1p(T x) {
   constexpr T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
   const T sum = T(1) + x;
   const T lost = select(x >= T(1), T(1) - (sum - x), x - (sum - T(1)));
@@ -183,7 +186,7 @@ template <class T> inline T log1p(T x) {
   return select(x >= T(-1), result, nan);
 }
 
-template <class T> inline T tanh(T x) {
+template <class T> AMISS_INLINE T tanh(T x) {
   const T size = abs(x), limited = select(size > T(22), T(22), size);
   const T grown = expm1(T(2) * limited);
   const T result = grown / (grown + T(2));

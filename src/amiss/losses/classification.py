@@ -252,9 +252,10 @@ class CrossEntropy(RowLoss):
         clipped = self.epsilon > 0.0 and self.input == "probabilities"
         shapes: dict[str, dict[str, Any]] = {
             "logits": {"lipschitz": heaviest * 2**0.5, "smoothness": heaviest / 2.0, "link": "softmax"},
-            "probabilities": {"lipschitz": heaviest / self.epsilon, "differentiable": "not at the clipping point"}
-            if clipped
-            else {"differentiable": "not at probability 0"},
+            "probabilities": {
+                "lipschitz": heaviest / self.epsilon if clipped else float("inf"),
+                "differentiable": "not at the clipping point" if clipped else "not at probability 0",
+            },
             "log_probabilities": {"lipschitz": heaviest, "smoothness": 0.0, "link": "log"},
         }
         return Facts(
