@@ -1,12 +1,14 @@
 """Find a loss by any spelling that its users know it by."""
 
+import ast
+import re
 from typing import Any
 
 from amiss.core import Loss
 from amiss.core.errors import ParameterError, suggest
 from amiss.losses import FAMILIES
 
-__all__ = ["catalogue", "get", "spellings"]
+__all__ = ["catalogue", "get", "parse_loss", "spellings"]
 
 AMBIGUOUS = {
     "binary_crossentropy": ("keras.losses.BinaryCrossentropy", "torch.nn.BCELoss", "bce"),
@@ -84,6 +86,59 @@ def get(name: str | Loss, **parameters: Any) -> Loss:
         )
     loss, given = known[folded]
     return _construct(loss, {**given, **parameters})
+
+
+def parse_loss(text: str) -> Loss:
+    """Read a loss from text: a spelling of `get`, with parameters in brackets; sums and multiples of losses.
+
+    Nothing is evaluated but numbers, strings and tuples of them.
+
+    Raises:
+        ParameterError: the text is not of that form, or there is no such loss or parameter.
+
+    Examples:
+        >>> parse_loss("huber(delta=2)")
+        Huber(delta=2.0)
+        >>> parse_loss("0.5 * mse + 2 * mae")
+        0.5 * SquaredError() + 2.0 * AbsoluteError()
+    """
+    name, bracket, _ = text.partition("(")
+    if not re.search(r"[(+*]", text):
+        return get(text.strip())
+    try:
+        if bracket and not re.search(r"[+*]", name):
+            try:  # a spelling such as binary:logistic is no Python name
+                return _read_call(name.strip(), ast.parse(f"f{text[len(name) :].strip()}", mode="eval").body)
+            except (SyntaxError, ValueError) as error:
+                if isinstance(error, ParameterError):
+                    raise
+        return _read(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if isinstance(error, ParameterError):
+            raise
+        raise ParameterError(
+            f"a loss must be written as in ce, huber(delta=2) or 0.5*mse + 2*mae; got {text!r}."
+        ) from None
+
+
+def _read(node: ast.expr) -> Loss:
+    match node:
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _read(left) + _read(right)
+        case ast.BinOp(left=factor, op=ast.Mult(), right=right):
+            return ast.literal_eval(factor) * _read(right)
+        case ast.Call(func=name):
+            return _read_call(ast.unparse(name), node)
+        case ast.Name() | ast.Attribute():
+            return get(ast.unparse(node))
+    raise ValueError
+
+
+def _read_call(name: str, node: ast.expr) -> Loss:
+    match node:
+        case ast.Call(args=[], keywords=given) if all(word.arg for word in given):
+            return get(name, **{str(word.arg): ast.literal_eval(word.value) for word in given})
+    raise ValueError
 
 
 def _construct(loss: type[Loss], parameters: dict[str, Any]) -> Loss:

@@ -21,7 +21,6 @@ def grid(name, dtype):
     largest = 709.0 if dtype == np.float64 else 88.0
     tiniest = -320 if dtype == np.float64 else -44
     draw = generator.uniform
-    above_minus_one = -(10.0 ** draw(-15, -0.01, 200))
     signed = draw(-1, 1, 400) * 10.0 ** draw(-20, 1, 400)
     ranges = {
         "exp": [draw(-largest, largest, 600), draw(-1, 1, 400), signed, draw(-largest - 40, -largest, 100)],

@@ -250,6 +250,10 @@ class ArrayNamespace(Namespace):
         """Return an array of no dimensions as the library's users expect to meet a single number."""
         return x
 
+    def classes(self, x: Array) -> Any:
+        """Return the number of classes as a whole number: the length of the last axis."""
+        return x.shape[-1]
+
     def isnan(self, x: Array) -> Array:
         """Return where x is not a number."""
         return x != x  # noqa: PLR0124 - the definition of NaN, on every library

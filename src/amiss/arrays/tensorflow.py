@@ -76,11 +76,22 @@ class TensorflowNamespace(ArrayNamespace):
     def broadcast(self, x: Array, like: Array) -> Array:
         return tf.broadcast_to(x, tf.shape(like))
 
+    def classes(self, x: Array) -> Any:
+        return x.shape[-1] if x.shape[-1] is not None else tf.shape(x, out_type=tf.int64)[-1]
+
     def match(self, x: Array, like: Array) -> Array:
-        return x if x.shape.is_fully_defined() else tf.reshape(x, tf.shape(like))
+        if x.shape.is_fully_defined() and like.shape.is_fully_defined():
+            return x
+        # Graph optimisation removes the reshape and XLA the assertion, never both.
+        message = (
+            "amiss: a target must have the prediction's shape (without the class axis for class indices)"
+        )
+        same = tf.debugging.assert_equal(tf.shape(x), tf.shape(like), message=message)
+        with tf.control_dependencies([same]):
+            return tf.reshape(x, tf.shape(like))
 
     def one_hot(self, index: Array, classes: int) -> Array:
-        return tf.one_hot(index, classes, dtype=self.dtype)
+        return tf.one_hot(index, tf.cast(classes, tf.int32), dtype=self.dtype)
 
     def is_half(self) -> bool:
         return self.dtype in (tf.float16, tf.bfloat16)

@@ -68,7 +68,8 @@ def kernel_source(name: str, loss: Any, parameters: list[str]) -> str:
         f'  static constexpr const char* name = "{name}";\n'
         f"  static constexpr int parameters = {len(parameters)};\n"
         f"{members}\n"
-        f"  template <int Wanted> AMISS_INLINE void operator()(T prediction, T target, Out<T>& out) const {{\n"
+        "  template <int Wanted>\n"
+        "  AMISS_INLINE void operator()(T prediction, T target, Out<T>& out) const {\n"
         f"{''.join(lines)}{outputs}"
         f"  }}\n}};\n"
     )

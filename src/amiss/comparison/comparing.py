@@ -11,11 +11,12 @@ from amiss.comparison.report import Recorder
 from amiss.comparison.results import Comparison, about
 from amiss.comparison.runs import Report, Run
 from amiss.comparison.settings import OPTIMIZERS, Settings
-from amiss.comparison.setups import Entrant, enter, parse_loss
+from amiss.comparison.setups import Entrant, enter
 from amiss.comparison.sources import load
 from amiss.comparison.workers import train_all
 from amiss.core import Loss
 from amiss.core.errors import ParameterError
+from amiss.naming import parse_loss
 
 __all__ = ["Interrupted", "compare"]
 

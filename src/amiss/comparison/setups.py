@@ -1,8 +1,6 @@
 """Which output and which targets a network needs for a loss, and how a loss is written in text."""
 
-import ast
 import dataclasses
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +8,9 @@ import numpy as np
 from amiss.comparison.data import DataSet
 from amiss.core import Loss
 from amiss.core.errors import ParameterError
-from amiss.naming import get
+from amiss.naming import get, parse_loss
 
-__all__ = ["SETUPS", "Entrant", "Setup", "coded", "enter", "label_of", "parse_loss"]
+__all__ = ["SETUPS", "Entrant", "Setup", "coded", "enter", "label_of"]
 
 
 class Setup(NamedTuple):
@@ -148,40 +146,3 @@ def label_of(loss: Loss) -> str:
         if field.init and (value := getattr(loss, field.name)) != field.default
     ]
     return type(loss).__name__ + (f"({', '.join(given)})" if given else "")
-
-
-def parse_loss(text: str) -> Loss:
-    """Read a loss from text: a spelling of `amiss.get`, with parameters in brackets; sums and multiples.
-
-    Raises:
-        ParameterError: the text is not of that form, or there is no such loss or parameter.
-
-    Examples:
-        >>> parse_loss("huber(delta=2)")
-        Huber(delta=2.0)
-        >>> parse_loss("0.5 * mse + 2 * mae")
-        0.5 * SquaredError() + 2.0 * AbsoluteError()
-    """
-    if not re.search(r"[(+*]", text):
-        return get(text)
-    try:
-        return _read(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        if isinstance(error, ParameterError):
-            raise
-        raise ParameterError(
-            f"A loss must be written as in ce, huber(delta=2) or 0.5*mse + 2*mae; got {text!r}."
-        ) from None
-
-
-def _read(node: ast.expr) -> Loss:
-    match node:
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _read(left) + _read(right)
-        case ast.BinOp(left=factor, op=ast.Mult(), right=right):
-            return ast.literal_eval(factor) * _read(right)
-        case ast.Call(func=name, args=[], keywords=given) if all(word.arg for word in given):
-            return get(ast.unparse(name), **{word.arg: ast.literal_eval(word.value) for word in given})
-        case ast.Name() | ast.Attribute():
-            return get(ast.unparse(node))
-    raise ValueError

@@ -124,7 +124,8 @@ class RowLoss(FormulaLoss):
 
     def _check_indices(self, batch: Batch) -> Array | None:
         """Make every index harmless; return which items have a legal one, if unchecked."""
-        xp, index, classes = batch.xp, batch.target, batch.prediction.shape[-1]
+        xp, index = batch.xp, batch.target
+        classes = xp.classes(batch.prediction)
         inside = (index >= 0) & (index < classes)
         self._leave_out(batch, index)
         batch.target = xp.zero_unless(inside if batch.counted is None else inside & batch.counted, index)
@@ -161,7 +162,7 @@ class RowLoss(FormulaLoss):
 
     def _rows(self, xp: Any, prediction: Array, target: Array) -> Array:
         """Return targets as rows of probabilities: a class index is a row with a single 1."""
-        return xp.one_hot(target, prediction.shape[-1]) if self._is_indexed(prediction, target) else target
+        return xp.one_hot(target, xp.classes(prediction)) if self._is_indexed(prediction, target) else target
 
     def total_weight(self, target: Array, weight: Array | None = None) -> Array:
         owner, zeros = type(self).__name__, zeros_like(target)

@@ -123,7 +123,7 @@ def evaluate(
         factor: multiplies gradient and Hessian.
         out: an array to write the gradient to.
 
-    Returns None where no kernel fits: another name, dtype or layout, quantities that are not compiled together,
+    Returns None where no kernel fits: another name, dtype or layout, quantities that no kernel has together,
     or an entry outside its domain, which the portable path then names.
     """
     bits = sum(_BIT.get(quantity, 0) for quantity in wanted)
