@@ -62,6 +62,9 @@ def open_prediction(owner: str, prediction: Any) -> tuple[Any, Any, Any]:
     if xp.library == "numpy" and kind in ("integral", "bool"):
         prediction = prediction.astype(np.float64)
         xp = namespace_of(prediction)
+    elif xp.library == "numpy" and not prediction.dtype.isnative:
+        prediction = prediction.astype(prediction.dtype.newbyteorder("="))
+        xp = namespace_of(prediction)
     elif kind != "floating":
         raise DTypeError(
             f"{owner}: prediction must hold floating-point numbers; got dtype {_dtype_name(prediction)}. "
@@ -70,6 +73,9 @@ def open_prediction(owner: str, prediction: Any) -> tuple[Any, Any, Any]:
     dtype = prediction.dtype
     if xp.is_half():
         xp = xp.single()
+    elif xp.library == "numpy" and not dtype.isnative:
+        prediction = prediction.astype(dtype.newbyteorder("="))
+        xp = namespace_of(prediction)
     return xp, xp.cast(xp.asarray(prediction)), dtype
 
 

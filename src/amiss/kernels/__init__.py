@@ -172,8 +172,8 @@ def cross_entropy(
     floats = (prediction,) if weight is None else (prediction, weight)
     if not all(_is_plain(array) for array in floats) or label.size == 0:
         return None
-    prediction = np.ascontiguousarray(prediction)
-    label = np.ascontiguousarray(label, dtype=np.int64)
+    prediction = np.asarray(prediction, order="C")  # `ascontiguousarray` would add an axis where there is none
+    label = np.asarray(label, dtype=np.int64, order="C")
     results = {
         quantity: np.empty(label.shape if quantity == "value" else prediction.shape, prediction.dtype)
         for quantity in wanted
@@ -181,7 +181,7 @@ def cross_entropy(
     fine = _compiled.cross_entropy(
         prediction,
         label,
-        None if weight is None else np.ascontiguousarray(weight),
+        None if weight is None else np.asarray(weight, order="C"),
         None if class_weight is None else np.asarray(class_weight, prediction.dtype),
         ignored,
         smoothing,
