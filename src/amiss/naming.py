@@ -16,13 +16,20 @@ AMBIGUOUS = {
     "log_loss": ("bce", "ce"),
     "logistic": ("bce", "binary:logistic"),
     "l2_loss": ("optax.l2_loss", "mse"),
-    "smooth_l1": ("huber",),
     "nll": ("NLLLoss", "ce"),
 }
 """Spellings on which peers disagree, and the names that say which is meant."""
 
 SCALED = {"optax.l2_loss": (0.5, "mse")}
 """Spellings of a multiple of a loss."""
+
+
+ELSEWHERE = {
+    "smooth_l1": "Smooth L1 with beta is Huber(delta=beta) / beta: write amiss.Huber(1.0) / 1.0.",
+    "SmoothL1Loss": "Smooth L1 with beta is Huber(delta=beta) / beta: write amiss.Huber(1.0) / 1.0.",
+    "rmse": "Its gradient is that of the MSE divided by 2 RMSE: train with 'mse', report the square root.",
+}
+"""Names that many look for, and what to write instead."""
 
 
 def catalogue() -> dict[str, tuple[type[Loss], ...]]:
@@ -37,7 +44,10 @@ def catalogue() -> dict[str, tuple[type[Loss], ...]]:
 
 def spellings(loss: type[Loss]) -> dict[str, dict[str, Any]]:
     """Return every spelling of a loss class, with the parameters that the spelling stands for."""
-    return {loss.__name__: {}, _snake(loss.__name__): {}, **loss.aliases}
+    unclear = {_fold(spelling) for spelling in AMBIGUOUS}
+    named = {_snake(loss.__name__): {}, **loss.aliases}
+    clear = {spelling: given for spelling, given in named.items() if _fold(spelling) not in unclear}
+    return {loss.__name__: {}, **clear}
 
 
 def get(name: str | Loss, **parameters: Any) -> Loss:
@@ -68,17 +78,25 @@ def get(name: str | Loss, **parameters: Any) -> Loss:
     if not isinstance(name, str):
         raise ParameterError(f"get: name must be a string or a loss; got {type(name).__name__}.")
     known = {_fold(spelling): (loss, given) for loss, spelling, given in _all_spellings()}
+    if "(" in name and not parameters:
+        return parse_loss(name)
+    own = [loss for family in FAMILIES.values() for loss in family if loss.__name__ == name]
+    if own:  # a class of this library means itself, whatever others call by that name
+        return _construct(own[0], parameters)
     folded = _fold(name)
     scaled = {_fold(spelling): meaning for spelling, meaning in SCALED.items()}
     if folded in scaled:
         factor, plain = scaled[folded]
         return factor * get(plain, **parameters)
-    for spelling, qualified in AMBIGUOUS.items():
+    for spelling, qualified in sorted(AMBIGUOUS.items(), key=lambda entry: entry[0] != name):
         if _fold(spelling) == folded:
             raise ParameterError(
                 f"get: the name {name!r} means different losses in different libraries. "
                 f"Say which: {', '.join(map(repr, qualified))}."
             )
+    for spelling, advice in ELSEWHERE.items():
+        if _fold(spelling) == folded:
+            raise ParameterError(f"get: no loss is called {name!r}. {advice}")
     if folded not in known:
         names = [spelling for _, spelling, _ in _all_spellings()]
         raise ParameterError(
@@ -117,7 +135,8 @@ def parse_loss(text: str) -> Loss:
         if isinstance(error, ParameterError):
             raise
         raise ParameterError(
-            f"a loss must be written as in ce, huber(delta=2) or 0.5*mse + 2*mae; got {text!r}."
+            f"a loss must be written as in ce, huber(delta=2) or 0.5*mse + 2*mae, each parameter by its name "
+            f"and as a number; got {text!r}."
         ) from None
 
 
@@ -125,8 +144,11 @@ def _read(node: ast.expr) -> Loss:
     match node:
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _read(left) + _read(right)
+        case ast.BinOp(left=left, op=ast.Sub(), right=right):
+            return _read(left) - _read(right)
         case ast.BinOp(left=factor, op=ast.Mult(), right=right):
-            return ast.literal_eval(factor) * _read(right)
+            scaled: Loss = ast.literal_eval(factor) * _read(right)
+            return scaled
         case ast.Call(func=name):
             return _read_call(ast.unparse(name), node)
         case ast.Name() | ast.Attribute():

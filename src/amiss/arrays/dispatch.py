@@ -26,7 +26,8 @@ def library_of(value: object) -> str | None:
     """
     kind = type(value)
     if kind not in _of_type:
-        found = [name for name in LIBRARIES if name in sys.modules and _module(name).is_array(value)]
+        here = [name for name in LIBRARIES if sys.modules.get(name) is not None]
+        found = [name for name in here if _module(name).is_array(value)]
         if not found and not _could_become_known(kind):
             return None
         _of_type[kind] = found[0] if found else None

@@ -165,7 +165,7 @@ class FormulaLoss(Loss):
         batch = self._prepare(prediction, target, weight)
         with batch.xp.quiet():
             items = self._items(batch)
-            return Total(_SUM.value(batch, items), weight_of(batch, items))
+            return Total(_SUM.value(batch, items), batch.xp.scalar(weight_of(batch, items)))
 
     def expression(self, quantity: str = "value") -> Any:
         from amiss.core.formula import expression

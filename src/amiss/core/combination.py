@@ -118,15 +118,16 @@ class Combination(Loss):
     @property
     def facts(self) -> Facts:
         """What follows from the facts of the terms."""
-        each = [(factor, loss.facts) for factor, loss in self.parts]
+        parts = [part for part in self.parts if part[0] != 0.0] or self.parts[:1]
+        each = [(factor, loss.facts) for factor, loss in parts]
         rough = [fact.differentiable for _, fact in each if fact.differentiable != "everywhere"]
         flat = all(fact.hessian == "zero almost everywhere" for _, fact in each)
         positive = all(factor >= 0 for factor, _ in each)
         return Facts(
             convex=positive and all(fact.convex for _, fact in each),
             minimiser=each[0][1].minimiser if len(each) == 1 and positive else "depends on the terms",
-            lipschitz=sum(abs(factor) * fact.lipschitz for factor, fact in each),
-            smoothness=sum(abs(factor) * fact.smoothness for factor, fact in each),
+            lipschitz=sum(abs(factor) * fact.lipschitz if factor else 0.0 for factor, fact in each),
+            smoothness=sum(abs(factor) * fact.smoothness if factor else 0.0 for factor, fact in each),
             differentiable="; ".join(rough) or "everywhere",
             lower_bound=sum(factor * fact.lower_bound for factor, fact in each)
             if positive
@@ -165,6 +166,10 @@ class CombinedTotal:
             return NotImplemented
         added = tuple(a + b for a, b in zip(self.totals, other.totals, strict=True))
         return CombinedTotal(self.factors, added)
+
+    def __radd__(self, other: Any) -> "CombinedTotal":
+        """Let the builtin `sum` of totals start from 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
 
     @property
     def mean(self) -> Any:

@@ -55,7 +55,7 @@ def open_prediction(owner: str, prediction: Any) -> tuple[Any, Any, Any]:
         DTypeError: the prediction is not made of real numbers, or is an integer tensor.
         BackendError: the prediction is of a library that amiss does not know.
     """
-    if not is_array(prediction):
+    if not is_array(prediction) or isinstance(prediction, np.ma.MaskedArray):
         prediction = _from_python(owner, "prediction", prediction)
     xp = namespace_of(prediction)
     kind = xp.kind(prediction)
@@ -86,7 +86,7 @@ def convert(xp: Any, owner: str, argument: str, x: Any) -> Any:
         BackendError: x is an array of another library than the prediction's.
         DTypeError: x is None, text, complex or objects.
     """
-    if not is_array(x):
+    if not is_array(x) or isinstance(x, np.ma.MaskedArray):
         x = _from_python(owner, argument, x)
     other = namespace_of(x)
     if other.library not in (xp.library, "numpy"):
@@ -102,6 +102,11 @@ def convert(xp: Any, owner: str, argument: str, x: Any) -> Any:
 
 
 def _from_python(owner: str, argument: str, x: Any) -> Any:
+    if isinstance(x, np.ma.MaskedArray):
+        raise DTypeError(
+            f"{owner}: {argument} must be a plain array; got a masked one, whose mask would be lost. Give "
+            "its .data, and weight=~mask."
+        )
     if x is None:
         raise DTypeError(f"{owner}: {argument} must be an array of numbers; got None.")
     module = type(x).__module__.partition(".")[0]

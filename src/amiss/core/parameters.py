@@ -15,6 +15,7 @@ __all__ = [
     "POSITIVE",
     "PROBABILITY",
     "REAL",
+    "SHARE",
     "SIGNS",
     "Domain",
     "about",
@@ -87,6 +88,7 @@ LOG_PROBABILITY = Domain(
     remedy='If these are logits, construct the loss with input="logits".',
 )
 SIGNS = Domain("-1 or +1", members=(-1.0, 1.0), remedy="Labels 0 and 1 become signs as 2 * target - 1.")
+SHARE = Domain("in [0, 1]", low=0.0, high=1.0, remedy="A target row holds one probability per class.")
 CLASSES = Domain(
     "in [0, 1]", low=0.0, high=1.0, remedy="Binary labels are 0 and 1; (target + 1) / 2 maps signs."
 )

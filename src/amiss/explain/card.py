@@ -1,5 +1,6 @@
 """The card of a loss: all that there is to say of it, as data that a terminal, a page or JSON can show."""
 
+import importlib.util
 import inspect
 import json
 import math
@@ -29,7 +30,8 @@ class Card:
         loss: its text, with its parameters.
         summary: one sentence.
         use: when to use it; `avoid`: when not to.
-        formulas: for value, gradient and Hessian of one item, "text" and "latex".
+        formulas: for value, gradient and Hessian of one item, "text" and "latex"; without SymPy they
+            are those of the default parameters.
         parameters: name, value, domain, typical range and meaning of each.
         facts: the checked claims, by name.
         names: every spelling, with the parameters it stands for.
@@ -142,7 +144,7 @@ def _formulas(loss: Loss) -> dict[str, dict[str, str]]:
     kind = type(loss)
     options = [field.name for field in fields(loss) if "choices" in about(field)]  # type: ignore[arg-type]
     key = " ".join((kind.__name__, *(str(getattr(loss, option)) for option in options)))
-    if key in _generated() and _plain(loss):
+    if key in _generated() and (_plain(loss) or importlib.util.find_spec("sympy") is None):
         return _generated()[key]
     expressions = {quantity: loss.expression(quantity) for quantity in QUANTITIES}
     return {

@@ -127,7 +127,7 @@ def evaluate(
     or an entry outside its domain, which the portable path then names.
     """
     bits = sum(_BIT.get(quantity, 0) for quantity in wanted)
-    arrays = (prediction, target) if weight is None else (prediction, target, weight)
+    arrays: tuple[Any, ...] = (prediction, target) if weight is None else (prediction, target, weight)
     if name not in _NAMES or bits not in _SETS or not set(wanted) <= _BIT.keys() or not _fit(arrays):
         return None
     assert _compiled is not None
@@ -172,7 +172,9 @@ def cross_entropy(
     floats = (prediction,) if weight is None else (prediction, weight)
     if not all(_is_plain(array) for array in floats) or label.size == 0:
         return None
-    prediction = np.asarray(prediction, order="C")  # `ascontiguousarray` would add an axis where there is none
+    prediction = np.asarray(
+        prediction, order="C"
+    )  # `ascontiguousarray` would add an axis where there is none
     label = np.asarray(label, dtype=np.int64, order="C")
     results = {
         quantity: np.empty(label.shape if quantity == "value" else prediction.shape, prediction.dtype)

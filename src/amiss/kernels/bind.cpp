@@ -106,7 +106,7 @@ std::tuple<bool, double, double> evaluate(const std::string& name, int wanted, c
     Sum sum;
     for (const Sum& part : sums) sum.add(part);  // in the order of the blocks, whoever computed them
     // Beyond the largest number the rounding errors are not numbers; an infinity is the sum.
-    return std::pair<bool, double>{inside.load(), std::isfinite(sum.high) ? sum.high + sum.low : sum.high};
+    return std::pair<bool, double>{inside.load(), sum.total()};
   };
   auto result = pass();
   if ((wanted & wants_sum) && !std::isfinite(result.second)) {

@@ -56,7 +56,7 @@ template <class T> bool cross_entropy(const amiss::RowTask<T>& task, std::size_t
     for (std::size_t i = 0; i < k; ++i) ties += z[i] == top ? T(1) : T(0);
     amiss::Sum sum;
     add_up(e, k, 1.0, sum);
-    const double rest = (sum.high + sum.low) + double(top != top ? ties : ties - T(1));
+    const double rest = sum.total() + double(top != top ? ties : ties - T(1));
     const double whole = 1.0 + rest, log_whole = log1p(rest);
 
     const T* c = task.class_weight;

@@ -10,9 +10,11 @@ constexpr std::size_t block = 4096;  // entries that one call of a kernel handle
 
 enum Wanted { wants_value = 1, wants_gradient = 2, wants_hessian = 4, wants_sum = 8 };
 
-// A sum with the rounding errors that were made on the way; `high + low` is the sum.
+// A sum with the rounding errors that were made on the way. Beside an infinite sum the errors mean nothing.
 struct Sum {
   double high = 0.0, low = 0.0;
+
+  double total() const { return high - high == 0.0 ? high + low : high; }
 
   void add(double x) {
     const double s = high + x, back = s - high;

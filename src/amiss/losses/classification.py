@@ -10,6 +10,7 @@ from amiss.core import (
     POSITIVE,
     PROBABILITY,
     REAL,
+    SHARE,
     SIGNS,
     Array,
     Domain,
@@ -88,7 +89,6 @@ class BinaryCrossEntropy(ElementwiseLoss):
             "epsilon": 3.720075976020836e-44,
         },
         "keras.losses.BinaryCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
-        "BinaryCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
     }
 
     @property
@@ -243,7 +243,7 @@ class CrossEntropy(RowLoss):
             self.input
         ]
 
-    target_domain = PROBABILITY
+    target_domain = SHARE
 
     @property
     def facts(self) -> Facts:
