@@ -1,4 +1,4 @@
-"""Settings that hold for every test; they stand here because they must come before a framework is imported."""
+"""Settings that hold for every test, and must be made before a framework is imported."""
 
 import os
 

@@ -15,7 +15,7 @@ def in_dtype(loss, dtype):
 
 
 def predictions(loss, dtype, rng):
-    """Return ordinary predictions of a loss and those where formulas lose digits, as one column or as rows."""
+    """Return ordinary predictions of a loss and those where formulas lose digits, as numbers or rows."""
     tiny, close = np.finfo(dtype).tiny, np.finfo(dtype).epsneg
     if np.isfinite(loss.prediction_domain.low):  # probabilities
         ends = [tiny, 1e-30, 1e-7, close, 0.01, 0.3, 0.5]
@@ -72,9 +72,9 @@ def pairs(loss, dtype, seed=0):
 def exact(loss, quantity, prediction, target, sure, digits=400):
     """Return exact results, and the size that errors are measured against where two terms are subtracted.
 
-    The gradient of a probability target is a difference, p - t, whose terms are rounded before they meet: its
-    error is counted in units of the larger term, which is the gradient at the worst certain target. Everything
-    else is counted in units of the exact result.
+    The gradient of a probability target is a difference, p - t, whose terms are rounded before they meet:
+    its error is counted in units of the larger term, which is the gradient at the worst certain target.
+    Everything else is counted in units of the exact result.
     """
     xp = PreciseNamespace(digits)
     prediction, target = xp.array(prediction), xp.array(target)

@@ -47,7 +47,7 @@ def _tried(loss):
 
 @cache
 def cases():
-    """Return the variants, each also with one parameter at an end of its range, and with all at the upper end."""
+    """Return the variants, each also with one parameter at an end of its range, and with all at the upper."""
     found = []
     for loss in variants():
         single = [{key: value} for key, values in _tried(loss).items() for value in values]
@@ -242,10 +242,3 @@ def tape_gradient(library, function, x):
         tape.watch(x)
         value = function(x)
     return tape.gradient(value, x)
-
-
-def namespace(library, dtype):
-    """Return the namespace `xp` of a library for a dtype given by name."""
-    from amiss.arrays import namespace_of
-
-    return namespace_of(array(library, np.zeros(1), dtype))

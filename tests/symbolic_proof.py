@@ -99,7 +99,7 @@ SWITCHES = (sympy.Abs, sympy.sign, sympy.Max, sympy.Min, sympy.Piecewise)
 
 
 def branch(expression, point, seen):
-    """Return the smooth expression that stands for a formula around a point; collect the choices in `seen`."""
+    """Return the smooth expression that a formula is around a point; collect the choices in `seen`."""
     if not expression.has(*SWITCHES):
         return expression
     if isinstance(expression, sympy.Piecewise):

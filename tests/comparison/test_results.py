@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 import amiss
-from amiss.comparison import Comparison, Interrupted, from_arrays
+from amiss.comparison import Comparison, Interrupted, from_arrays, report
+from amiss.comparison.display import Sheet
 from amiss.core.errors import AmissError, DomainError, ParameterError
-from amiss.plot.curves import Panel, draw_curves
+from amiss.plot.curves import Panel, draw_curves, draw_panels, svg
 
 LOSSES = ["ce", "mse"]
 FILES = ["curves.png", "curves.svg", "events.jsonl", "report.md", "results.csv", "results.json"]
@@ -121,6 +122,17 @@ class TestFolder:
         (tmp_path / "file").write_text("")
         with pytest.raises(AmissError, match="must be a folder to write to"):
             comparison.save(tmp_path / "file")
+
+    def test_text_from_data_is_escaped_in_the_report(self, tmp_path):
+        x, y = np.arange(40.0), np.arange(20.0).repeat(2) / 3
+        data = from_arrays(x, y, name="a|b", target="<c>\n`d` $e$")
+        folder = amiss.compare(["mse"], data=data, repeats=1, epochs=1).save(tmp_path)
+        title = r"## a\|b: held-out rows, in the unit of \<c> \`d\` \$e\$"
+        assert title in (folder / "report.md").read_text().splitlines()
+
+    def test_a_cell_with_a_bar_stays_one_cell(self, comparison, monkeypatch):
+        monkeypatch.setattr(report, "sheets", lambda _: [Sheet("t", ("Loss", "b"), (("x|y", "1"),))])
+        assert r"| x\|y | 1 |" in report.as_markdown(comparison).splitlines()
 
     def test_a_failed_write_keeps_the_old_file(self, comparison, tmp_path, monkeypatch):
         folder = comparison.save(tmp_path)
@@ -257,15 +269,36 @@ class TestLooks:
         assert "<b>" not in page
         assert "&lt;b&gt;" in page
 
+    def test_a_page_without_curves_still_has_its_tables(self, comparison, monkeypatch):
+        monkeypatch.setattr("amiss.plot.curves.draw_panels", None)
+        page = comparison._repr_html_()
+        assert page.count("<table>") == 3
+        assert "could not be drawn" in page
+
+    @pytest.mark.parametrize("name", [r"$\frac{$", "a$b$", "$", r"\$x$", "_a"])
+    def test_names_are_drawn_as_they_are(self, name):
+        figure = draw_panels([Panel(name, {name: np.ones((1, 3)), "b": np.ones((1, 3))})], name)
+        svg(figure)
+        assert figure.axes[0].get_ylabel() == name
+        assert not any(text.get_parse_math() for text in figure.legends[0].get_texts())
+
+    def test_one_of_a_thing_is_singular(self):
+        data = from_arrays(np.arange(40.0), np.arange(40) % 2)
+        assert "1 feature, 2 classes" in repr(data)
+        first = amiss.compare(["ce"], data=data, hidden=1, repeats=1, epochs=1).notes()[0]
+        assert "1 feature, " in first
+        assert "1 hidden unit, 1 epoch of" in first
+
     def test_the_figure_has_a_panel_for_each_quantity(self, comparison):
         figure = comparison.plot()
         labels = [ax.get_ylabel() for ax in figure.axes]
         assert "own units" in labels[0]
         assert labels[1] == "held-out accuracy, %"
-        assert "gradient norm" in labels[2]
+        assert labels[2] == "gradient norm, first step"
         caption = figure.get_supxlabel()
         assert "iris" in caption
-        assert "seeds 0 to 1" in caption
+        assert "seeds 0 to 1, mean and range from least to greatest" in caption
+        assert any("(the figure: mean and range)" in note for note in comparison.notes())
         assert amiss.__version__ in caption
 
     def test_curves_are_drawn_where_one_asks(self):

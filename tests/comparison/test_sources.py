@@ -145,3 +145,21 @@ def test_the_list_says_what_is_here_and_how_to_get_the_rest(tmp_path, monkeypatc
     assert rows["mnist"]["get"] == "amiss data fetch mnist"
     assert rows["diabetes"]["task"] == "regression"
     assert all(row["licence"] for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "options", "told"),
+    [
+        ("a,c", "{n},{k}", {}, "target c, the last column; 3 classes (whole numbers)."),
+        ("y,a", "{k}x,{n}", {}, "target y, by its name; 3 classes (text)."),
+        ("a,c", "{n},{n}.5", {}, "target c, the last column; a regression (neither"),
+        ("a,c", "{n},{k}", {"task": "classification"}, "target c, the last column."),
+        ("a,c", "{n},{k}", {"target": "c"}, "3 classes (whole numbers)."),
+        ("a,c", "{n},{k}", {"target": "c", "task": "regression"}, None),
+    ],
+)
+def test_what_was_inferred_is_noted(tmp_path, head, cells, options, told):
+    rows = [cells.format(n=n, k=n % 3) for n in range(40)]
+    (tmp_path / "own.csv").write_text("\n".join([head, *rows]))
+    notes = load(tmp_path / "own.csv", **options).notes
+    assert (notes == ()) if told is None else notes[0].startswith(f"Inferred: {told}")

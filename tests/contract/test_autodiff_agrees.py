@@ -35,7 +35,7 @@ def whole_hessian(loss, prediction, target, weight=None, reduction="mean"):
 
 
 def quotient(formula, x, step=1e-25):
-    """Return the matrix of derivatives of a formula's result in every number of x, by differences of 80 digits."""
+    """Return how every number of a formula's result changes with every number of x, to 40 digits."""
     xp = PreciseNamespace(digits=80)
     x, columns = xp.array(x), []
     for k in range(x.size):
@@ -47,7 +47,7 @@ def quotient(formula, x, step=1e-25):
 
 
 def by_target(loss, prediction, target):
-    """Return how the sum of the items, and each number of its gradient, changes with each number of the target."""
+    """Return how the sum of the items, and each number of the gradient, change with each of the target."""
     precise = PreciseNamespace(digits=80).array(prediction)
     value = quotient(lambda xp, t: items_of(loss, xp, precise, t), target).sum(0)
     mixed = quotient(lambda xp, t: loss._gradient(xp, precise, t), target)
@@ -149,7 +149,7 @@ def test_torch_compiled_in_one_graph(loss, compiler):
     prediction, target = inputs(loss, "torch", "float32")
     weight = torch.tensor(WEIGHT, dtype=torch.float32)
     prediction.requires_grad_()
-    value = compiler(lambda x, t, w: loss(x, t, w))(prediction, target, weight)
+    value = compiler(loss)(prediction, target, weight)
     value.backward()
     eager = numbers(prediction).astype(np.float32), numbers(target).astype(np.float32), weight.numpy()
     close(value, loss(*eager))
@@ -173,12 +173,12 @@ def test_jax_grad_is_the_gradient(loss, reduction):
     close(found, loss.gradient(numbers(prediction), numbers(target), WEIGHT, reduction))
 
 
-@pytest.mark.parametrize("loss", few(), ids=name)
+@pytest.mark.parametrize("loss", variants(), ids=name)
 def test_jax_difference_quotients_confirm_two_orders_in_both_modes(loss):
-    prediction, target = inputs(loss, "jax", items=(3,))
-    weight = jnp.array([1.0, 0.5, 2.0])
+    prediction, target = inputs(loss, "jax")
+    weight = jnp.array([1.0, 0.5, 1.5, 2.0])
     check_grads(
-        lambda x: loss(jnp.asarray(x), target, weight), (prediction,), 2, ("fwd", "rev"), 1e-6, 1e-6, 1e-4
+        lambda x: loss(jnp.asarray(x), target, weight), (prediction,), 2, ("fwd", "rev"), 1e-6, 1e-6, 1e-5
     )
 
 
@@ -192,10 +192,10 @@ def test_jax_derivatives_in_target(loss):
     close(matrix.reshape(mixed.shape), mixed)
 
 
-@pytest.mark.parametrize("loss", few(), ids=name)
+@pytest.mark.parametrize("loss", variants(), ids=name)
 def test_jax_derivative_in_weight(loss):
-    prediction, target = inputs(loss, "jax", items=(3,))
-    weight = jnp.array([1.0, 0.5, 2.0])
+    prediction, target = inputs(loss, "jax")
+    weight = jnp.array([1.0, 0.5, 1.5, 2.0])
     check_grads(lambda w: loss(prediction, target, w), (weight,), 2, ("fwd", "rev"), 1e-6, 1e-6, 1e-4)
 
 

@@ -1,9 +1,9 @@
 """Every fact that a loss states about itself is true, and says as much as is true.
 
-A bound that nothing comes near, or a "no" without an example, is as wrong as a broken promise: with its default
-parameters a loss comes within 1 % of its bounds, elsewhere within a factor 2.
-Where targets are probabilities, "the target" of perfection and of monotony is a certain one: a soft target has
-an entropy of its own, and its weighted loss is least elsewhere.
+A bound that nothing comes near, or a "no" without an example, is as wrong as a broken promise: with its
+default parameters a loss comes within 1 % of its bounds, elsewhere within a factor 2. Where targets are
+probabilities, "the target" of perfection and of monotony is a certain one: a soft target has an entropy of
+its own, and its weighted loss is least elsewhere.
 """
 
 import math
@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from losses_under_test import K, cases, draw, hard, has_labels, members, name
 from scipy import stats
 
 import amiss
 from amiss.core import Combination, RowLoss
-from losses_under_test import K, cases, draw, hard, has_labels, members, name
 
 FAR = 30.0
 """A logit that stands for certainty."""
@@ -68,7 +68,9 @@ def predictions(loss, count=300, seed=0):
     domain = plain.prediction_domain
     ordinary, _ = draw(plain, (count,), seed)
     if np.isinf(domain.low):
-        far = ordinary * 10.0 ** rng.uniform(-3, 8 if np.isinf(domain.high) else 2, (count, *[1] * (ordinary.ndim - 1)))
+        far = ordinary * 10.0 ** rng.uniform(
+            -3, 8 if np.isinf(domain.high) else 2, (count, *[1] * (ordinary.ndim - 1))
+        )
         far = np.minimum(far, domain.high)
         corners = np.array([-50.0, 0.0, min(50.0, domain.high)])
     else:
@@ -84,7 +86,9 @@ def targets(loss, prediction, seed=0):
     """Return soft and certain targets, and for measured ones also the prediction itself, one per item."""
     plain, items = first(loss), len(prediction)
     _, soft = draw(plain, (items,), seed)
-    mixed = np.where(np.arange(items).reshape(-1, *[1] * (soft.ndim - 1)) % 3 == 0, soft, hard(plain, (items,), seed))
+    mixed = np.where(
+        np.arange(items).reshape(-1, *[1] * (soft.ndim - 1)) % 3 == 0, soft, hard(plain, (items,), seed)
+    )
     if not has_labels(plain):
         mixed[::7] = prediction[::7]
     return mixed
@@ -121,7 +125,7 @@ def line(loss, entry_target):
 
 
 def jumps(loss, target):
-    """Return where the gradient jumps inside the domain, by how much, found by halving the worst intervals."""
+    """Return where the gradient jumps inside the domain and how far, by halving the worst intervals."""
     along, low, high = line(loss, target)
     inset = (high - low) * 1e-9
 
@@ -226,7 +230,9 @@ def check_differentiable(loss, facts):
             assert allowed.size, f"the gradient jumps by {jump} at {place}"
             assert np.min(np.abs(allowed - place)) < 1e-9, f"the gradient jumps by {jump} at {place}"
             met.append(place)
-    assert bool(met) == bool(KINKS[facts.differentiable](first(loss), some_targets(loss)[0])), "no jump was found"
+    assert bool(met) == bool(KINKS[facts.differentiable](first(loss), some_targets(loss)[0])), (
+        "no jump was found"
+    )
     infinite = set()
     for target in some_targets(loss):
         along, low, high = line(loss, target)
@@ -256,7 +262,7 @@ def check_monotone(loss, facts):
     steps = np.linspace(0.0, 1.0, 41)
     path = np.array([value(loss, linked(loss, target + step * (away - target)), target) for step in steps])
     falls = np.diff(path, axis=0) < -1e-9 * (1 + np.abs(path[1:]))
-    assert not falls.any() == facts.monotone, "a value falls" if falls.any() else "no value falls"
+    assert falls.any() != facts.monotone, "a value falls" if falls.any() else "no value falls"
 
 
 def check_symmetric(loss, facts):
@@ -290,7 +296,9 @@ def _huber_location(loss, target):
     low, high = target.min(), target.max()
     for _ in range(100):
         middle = (low + high) / 2
-        low, high = (middle, high) if np.clip(middle - target, -loss.delta, loss.delta).sum() < 0 else (low, middle)
+        low, high = (
+            (middle, high) if np.clip(middle - target, -loss.delta, loss.delta).sum() < 0 else (low, middle)
+        )
     return middle
 
 
@@ -360,7 +368,9 @@ def check_link(loss, facts):
         mean = np.clip(mean, 1e-9, 1 - 1e-9)
         mean = mean / mean.sum(-1, keepdims=True) if mean.ndim > 1 else mean
     target = hard(first(loss), (30,))
-    np.testing.assert_allclose(loss.error(linked(loss, mean, facts.link), target), mean - target, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        loss.error(linked(loss, mean, facts.link), target), mean - target, rtol=1e-9, atol=1e-12
+    )
 
 
 def check_hessian(loss, facts):
@@ -369,7 +379,9 @@ def check_hessian(loss, facts):
     assert zero == (facts.hessian == "zero almost everywhere")
 
 
-CHECKS = {name.removeprefix("check_"): check for name, check in dict(globals()).items() if name.startswith("check_")}
+CHECKS = {
+    name.removeprefix("check_"): check for name, check in dict(globals()).items() if name.startswith("check_")
+}
 
 
 @pytest.mark.parametrize("fact", CHECKS)

@@ -5,9 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-
-import amiss
-from amiss.core import RowLoss
 from losses_under_test import (
     LIBRARIES,
     TRACED,
@@ -24,6 +21,9 @@ from losses_under_test import (
     rows,
     variants,
 )
+
+import amiss
+from amiss.core import RowLoss
 
 SINGLES, ROWS = elementwise(variants()), rows(variants())
 
@@ -149,7 +149,13 @@ def test_a_class_axis_that_is_not_there_is_refused(loss, library):
 def test_a_weight_weighs_leading_axes_and_never_trailing_ones(loss, library):
     prediction, target = draw(loss, (4, 2))
     here = [array(library, x) for x in (prediction, target)]
-    for weight in (np.arange(1.0, 5.0), np.arange(1.0, 5.0)[:, None], np.array([[1.0, 3.0]]), np.array(2.0), 2.0):
+    for weight in (
+        np.arange(1.0, 5.0),
+        np.arange(1.0, 5.0)[:, None],
+        np.array([[1.0, 3.0]]),
+        np.array(2.0),
+        2.0,
+    ):
         full = np.broadcast_to(np.reshape(weight, (4, 1)) if np.shape(weight) == (4,) else weight, (4, 2))
         given = array(library, weight) if np.ndim(weight) else weight
         for reduction in ("mean", "sum", "none"):
@@ -186,7 +192,10 @@ def test_a_square_batch_is_weighed_by_rows():
 @pytest.mark.parametrize("loss", variants(), ids=name)
 def test_half_precision_is_computed_in_float32(loss, library, dtype):
     prediction, target = (array(library, x, dtype) for x in draw(loss, (4,)))
-    single = [array("numpy", np.asarray(x, np.float64) if library != "torch" else x.double().numpy(), "float32") for x in (prediction, target)]
+    single = [
+        array("numpy", np.asarray(x, np.float64) if library != "torch" else x.double().numpy(), "float32")
+        for x in (prediction, target)
+    ]
     value = loss(prediction, target)
     assert (library_of(value), dtype_name(value)) == (library, "float32")
     close(value, loss(*single))
@@ -236,7 +245,9 @@ def test_targets_and_weights_take_the_predictions_dtype(loss, library, target_dt
     prediction = array(library, draw(loss, (4,))[0], "float32")
     certain = np.abs(hard(loss, (4,))) if target_dtype == "bool" else hard(loss, (4,))
     target = array(library, certain.clip(-100, 100), target_dtype)
-    plain = array(library, np.asarray(target if library != "torch" else target.double(), np.float64), "float32")
+    plain = array(
+        library, np.asarray(target if library != "torch" else target.double(), np.float64), "float32"
+    )
     for weight_dtype in ("float64", "int64", "bool"):
         weight = array(library, np.array([1, 0, 1, 1]), weight_dtype)
         found = loss(prediction, target, weight)
@@ -282,7 +293,9 @@ def test_whole_numbers_of_the_predictions_shape_are_one_hot_rows(loss, library):
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("loss", ROWS, ids=name)
 def test_class_indices_must_be_whole_numbers(loss, library):
-    with pytest.raises(amiss.DTypeError, match="target must hold whole numbers to be class indices; got dtype"):
+    with pytest.raises(
+        amiss.DTypeError, match="target must hold whole numbers to be class indices; got dtype"
+    ):
         loss(array(library, draw(loss, (4,))[0]), array(library, np.zeros(4)))
 
 
@@ -313,7 +326,13 @@ def test_any_memory_layout_gives_the_same_numbers(loss, layout):
 def test_unknown_lengths_in_a_tensorflow_function(loss):
     tail = [None] if isinstance(loss, RowLoss) else []
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, *tail]), tf.TensorSpec([None, None, *tail]), tf.TensorSpec([None])])
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, *tail]),
+            tf.TensorSpec([None, None, *tail]),
+            tf.TensorSpec([None]),
+        ]
+    )
     def traced(prediction, target, weight):
         return loss.value_and_gradient(prediction, target, weight)
 
@@ -321,7 +340,9 @@ def test_unknown_lengths_in_a_tensorflow_function(loss):
         prediction, target = (array("numpy", x, "float32") for x in draw(loss, items))
         weight = np.arange(1, items[0] + 1, dtype=np.float32)
         for found, expected in zip(
-            traced(prediction, target, weight), loss.value_and_gradient(prediction, target, weight), strict=True
+            traced(prediction, target, weight),
+            loss.value_and_gradient(prediction, target, weight),
+            strict=True,
         ):
             close(found, expected)
 

@@ -9,6 +9,7 @@ from exact import QUANTITIES, apply, exact, in_dtype, pairs, ulps
 from losses_under_test import LIBRARIES, array, cases, name, numbers, rows, variants
 
 from amiss.arrays import namespace_of
+from amiss.core import RowLoss
 
 BOUNDS = {
     "BinaryCrossEntropy logits": (3.0, 3.5, 5.0),
@@ -21,7 +22,7 @@ BOUNDS = {
     "AbsoluteError": (0.5, 0.0, 0.0),
     "Huber": (2.0, 0.5, 0.0),
 }
-"""ULP of value, gradient and Hessian in float64 and float32: what was measured, rounded up to the next half."""
+"""ULP of value, gradient and Hessian in float64 and float32: as measured, rounded up to a half."""
 
 UNKNOWN = 4.0, 4.0, 4.0
 UNKNOWN_ROW = 8.0, 8.0, 8.0
@@ -67,6 +68,9 @@ def test_every_quantity_is_within_its_bound_on_every_library(loss, dtype):
     for quantity in QUANTITIES:
         truth, scale = exact(loss, quantity, prediction, target, certain)
         errors = {"formula": ulps(formula(loss, quantity, prediction, target), truth, scale)}
+        if isinstance(loss, RowLoss) and quantity != "hessian":
+            index = public(loss, quantity, "numpy", prediction[certain], target[certain].argmax(-1))
+            errors["class indices"] = ulps(index, truth[certain], scale[certain])
         for library in LIBRARIES:
             computed = public(loss, quantity, library, prediction, target)
             if library in FLUSHING:

@@ -96,6 +96,14 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(path, monkeypatch):
     assert os.listdir(path.parent) == [path.name]
 
 
+def test_a_missing_folder_is_named(path):
+    missing = path.parent / "nope"
+    with pytest.raises(AmissError) as caught:
+        Network([Dense(2, 1)], seed=0).save(missing / "x.npz")
+    message = f"Network: {missing / 'x.npz'} must be in a folder; there is no folder {missing}. Make it."
+    assert str(caught.value) == message
+
+
 def test_a_missing_file_is_an_os_error(path):
     with pytest.raises(FileNotFoundError):
         Network.load(path)

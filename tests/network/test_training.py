@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -307,14 +308,15 @@ class TestEnds:
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     def test_a_loss_that_is_not_finite_ends_the_run_before_the_step(self, value):
         network = small()
-        history = network.fit(
-            np.ones((6, 4)),
-            np.zeros(6),
-            loss=Scripted(1.0, 2.0, 3.0, value),
-            optimizer=SGD(0.5),
-            epochs=4,
-            batch_size=3,
-        )
+        with pytest.warns(RuntimeWarning, match="Network: fit ended early. In epoch 2 the loss of batch 2"):
+            history = network.fit(
+                np.ones((6, 4)),
+                np.zeros(6),
+                loss=Scripted(1.0, 2.0, 3.0, value),
+                optimizer=SGD(0.5),
+                epochs=4,
+                batch_size=3,
+            )
         assert history.status == "diverged"
         assert history["loss"] == [1.5]
         assert {len(values) for values in history.values()} == {1}
@@ -326,15 +328,21 @@ class TestEnds:
 
     def test_weights_that_are_not_finite_end_the_run(self):
         loss = Scripted(1.0, 1.0, gradient=np.nan)
-        history = small().fit(np.ones((6, 4)), np.zeros(6), loss=loss, epochs=2, batch_size=6)
+        with pytest.warns(RuntimeWarning, match="fit ended early"):
+            history = small().fit(np.ones((6, 4)), np.zeros(6), loss=loss, epochs=2, batch_size=6)
         assert (history.status, history["loss"]) == ("diverged", [])
         assert history.message.startswith("In epoch 1 a weight was not a finite number")
 
-    def test_a_real_divergence_is_told_without_a_warning(self):
+    def test_a_real_divergence_is_one_warning_where_fit_was_called(self):
         x = np.linspace(-10, 10, 20)[:, None]
         network = Network([Dense(1, 8, "relu"), Dense(8, 1)], seed=0)
-        history = network.fit(x, x, loss=amiss.SquaredError(), optimizer=SGD(10.0), epochs=500, batch_size=20)
+        settings = {"optimizer": SGD(10.0), "epochs": 500, "batch_size": 20}
+        with pytest.warns(RuntimeWarning) as caught:
+            history = network.fit(x, x, loss=amiss.SquaredError(), **settings)
+        assert [Path(warning.filename).name for warning in caught] == [Path(__file__).name]
+        assert history.message in str(caught[0].message)
         assert history.status == "diverged"
+        assert "status='diverged', message='In epoch" in repr(history)
         assert len(history["loss"]) < 500
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -386,7 +394,7 @@ class TestArguments:
             (
                 {"metrics": ("acuracy",)},
                 ParameterError,
-                "Network: metrics must be 'accuracy' or functions; got 'acuracy'.",
+                "Network: metrics must be 'accuracy' or functions; got 'acuracy'. Did you mean 'accuracy'?",
             ),
             (
                 {"metrics": ("accuracy", "accuracy")},
@@ -429,8 +437,42 @@ class TestArguments:
             small().fit(np.zeros((5, 4)), np.zeros(5), loss=Flat())
 
     def test_a_column_is_not_a_vector(self):
-        with pytest.raises(ShapeError):
-            Network([Dense(4, 1)]).fit(np.zeros((5, 4)), np.zeros(5), loss=amiss.SquaredError())
+        with pytest.raises(ShapeError) as caught:
+            Network([Dense(4, 1)]).fit(np.zeros((5, 4)), np.zeros(5), loss=amiss.SquaredError(), batch_size=2)
+        message = "Network: y must have shape (5, 1) for one output; got (5,). Write y[:, None]."
+        assert str(caught.value) == message
+
+    @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("place", ["x", "y", "validation x", "validation y"])
+    def test_a_number_that_is_not_finite_is_refused_before_the_first_step(self, number, dtype, place):
+        x, y = np.ones((50, 4), dtype), np.ones((50, 3), dtype)
+        given = {"x": x, "y": y, "validation x": x.copy(), "validation y": y.copy()}
+        given[place][3, 1] = given[place][40, 0] = number
+        network = small()
+        before = network.parameters.copy()
+        validation = given["validation x"], given["validation y"]
+        with pytest.raises(DomainError) as caught:
+            network.fit(x, y, loss=amiss.SquaredError(), validation=validation)
+        assert str(caught.value) == (
+            f"Network: {place} must hold finite numbers; got {place}[3, 1] = {number}. "
+            "Drop or fill such rows."
+        )
+        np.testing.assert_array_equal(network.parameters, before)
+
+    @pytest.mark.parametrize("loss", [amiss.CrossEntropy(), 2.0 * amiss.CrossEntropy()], ids=repr)
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_bad_label_is_named_by_its_place_in_y(self, loss, seed):
+        x, y = digits(200)
+        y[137] = 5
+        with pytest.raises(DomainError, match=r"got target\[137\] = 5"):
+            small(seed).fit(x, y, loss=loss)
+
+    def test_a_bad_number_is_named_by_its_place_in_y(self):
+        x, y = np.zeros((200, 4)), np.ones((200, 3))
+        y[137, 2] = 7
+        with pytest.raises(DomainError, match=r"got target\[137, 2\] = 7"):
+            small().fit(x, y, loss=amiss.Hinge())
 
 
 PROGRAM = """

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,32 @@ class Rate(click.ParamType):
             self.fail(f"must be a number, or auto; got {value!r}.", param, ctx)
 
 
-@click.command()
+EPILOG = """\b
+Exit codes:
+  0  all runs finished
+  1  the best accuracy (or R²) is below --fail-under
+  2  a mistake in the command or the data, or a missing package
+  3  some run diverged
+  130  Ctrl-C; with a folder, --resume goes on
+
+\b
+Keys of the --json document (and of results.json):
+  schema_version, amiss_version, task, command
+  status    finished, diverged or interrupted
+  data      name, source, task, train_rows, test_rows, features,
+            classes, target, scaling, notes, fingerprint, ...
+  settings  all options of the comparison
+  setup     for each loss: loss, output, target
+  search    runs of the search for learning rates, as in runs
+  runs      loss, seed, learning_rate, part, status, message,
+            metrics, history (a number per epoch), seconds
+  summary   for each loss, best first: rank, means and sds
+  notes     what to know before reading the numbers
+A number that is not finite is null.
+"""
+
+
+@click.command(epilog=EPILOG)
 @click.argument("losses", nargs=-1)
 @click.option(
     "--data", help="Name of a data set (see `amiss data`), or a .csv, .npz or IDX folder.  [default: digits]"
@@ -64,14 +90,25 @@ class Rate(click.ParamType):
 @click.option("--seed", default=0, show_default=True, help="The first seed.")
 @click.option("--repeats", default=3, show_default=True, help="How many seeds.")
 @click.option(
-    "--reach", type=float, help="Accuracy (or RMSE) to count epochs to.  [default: 0.9 for classes]"
+    "--reach",
+    type=float,
+    help="Accuracy, a fraction as in 0.9, or RMSE, to count epochs to.  [default: 0.9 for classes]",
 )
-@click.option("--jobs", default=1, show_default=True, help="Processes at once; results stay the same.")
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    help="Processes at once; results stay the same. Starting them takes seconds: for long runs only.",
+)
 @click.option("--data-dir", type=click.Path(), help="Where downloaded data sets are kept.")
 @click.option("--out", type=click.Path(), help="Folder for the results.  [default: runs/TIME-DATA-HASH]")
 @click.option("--no-save", is_flag=True, help="Write no folder.")
 @click.option("--resume", type=click.Path(), help="Complete the comparison in this folder.")
-@click.option("--fail-under", type=float, help="Exit with 1 if the best accuracy (or R²) is below this.")
+@click.option(
+    "--fail-under",
+    type=float,
+    help="Exit with 1 if the best accuracy (or R²), a fraction as in 0.9, is below this.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no closing lines.")
 @click.pass_context
@@ -82,6 +119,7 @@ def compare(ctx: click.Context, **options: Any) -> None:
     hinge for classes, and mse, mae and huber for a regression. At the same seed all losses start from the
     same weights and see the same batches.
     """
+    _check_threshold(options["fail_under"])
     folder = _folder(options)
     code = 0
     try:
@@ -91,7 +129,13 @@ def compare(ctx: click.Context, **options: Any) -> None:
     _print(comparison, options["as_json"])
     if not options["quiet"]:
         _close(comparison, folder, interrupted=code == 130)
-    ctx.exit(code or _exit_code(comparison, options["fail_under"], options["quiet"]))
+    ctx.exit(code or _exit_code(comparison, options["fail_under"]))
+
+
+def _check_threshold(threshold: float | None) -> None:
+    if threshold is not None and not threshold <= 1:
+        hint = f" Did you mean {threshold / 100:g}?" if threshold <= 100 else ""
+        raise ParameterError(f"--fail-under must be an accuracy or R² of at most 1; got {threshold:g}.{hint}")
 
 
 def _compare(options: dict[str, Any], folder: Path | None) -> Comparison:
@@ -112,7 +156,8 @@ def _compare(options: dict[str, Any], folder: Path | None) -> Comparison:
     )
     given = {name: options[name] for name in names}
     where = {"resume": folder} if options["resume"] else {"out": folder}
-    with epochs_shown(options["quiet"]) as progress:
+    with epochs_shown(options["quiet"]) as progress, warnings.catch_warnings():
+        warnings.showwarning = _show_warning
         return compare_losses(
             _split(options["losses"]) or None,
             learning_rate=options["lr"],
@@ -121,6 +166,10 @@ def _compare(options: dict[str, Any], folder: Path | None) -> Comparison:
             **given,
             **where,
         )
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"Warning: {message}", file=sys.stderr)
 
 
 def _split(losses: tuple[str, ...]) -> list[str]:
@@ -171,12 +220,13 @@ def _close(comparison: Comparison, folder: Path | None, interrupted: bool) -> No
         print(f"Repeat:  {comparison.settings.command}", file=sys.stderr)
 
 
-def _exit_code(comparison: Comparison, threshold: float | None, quiet: bool) -> int:
+def _exit_code(comparison: Comparison, threshold: float | None) -> int:
     best = comparison.summary()[0]
     name = "accuracy" if comparison.task == "classification" else "r2"
     value = best[f"{name}_mean"]
     if threshold is not None and not value >= threshold:
-        if not quiet:
-            print(f"The best {name}, {value:.4g} of {best['loss']}, is below {threshold:g}.", file=sys.stderr)
+        what = "accuracy" if name == "accuracy" else "R²"
+        told = f"the best {what} is {value:.4g}, of {best['loss']}"
+        print(f"Missed --fail-under={threshold:g}: {told}.", file=sys.stderr)
         return 1
     return 3 if comparison.status == "diverged" else 0

@@ -19,10 +19,10 @@ class _Output(Console):
 
 
 def emit(*renderables: Any) -> None:
-    """Print text and tables; colour only on a terminal, and not with NO_COLOR."""
+    """Print text as it is, and tables; colour only on a terminal, and not with NO_COLOR."""
     console = _Output(highlight=False)
     for renderable in renderables:
-        console.print(renderable)
+        console.print(renderable, markup=False, emoji=False)
 
 
 def emit_json(document: Any) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from amiss.comparison.files import counted
+
 __all__ = ["epochs_shown", "files_shown"]
 
 
@@ -66,7 +68,8 @@ def _metric(event: dict[str, Any]) -> str:
 def _line(event: dict[str, Any]) -> None:
     if event["event"] == "start" and event["runs"]:
         what = "searching learning rates" if event["phase"] == "search" else "training"
-        print(f"{what}: {event['runs']} runs, {event['epochs']} epochs in all", file=sys.stderr)
+        runs, epochs = counted(event["runs"], "run"), counted(event["epochs"], "epoch")
+        print(f"{what}: {runs}, {epochs} in all", file=sys.stderr)
     elif event["event"] == "epoch":
         print(
             f"{event['loss']}, seed {event['seed']}, learning rate {event['learning_rate']:g}, "
@@ -75,9 +78,8 @@ def _line(event: dict[str, Any]) -> None:
             file=sys.stderr,
         )
     elif event["event"] == "run" and event["status"] != "finished":
-        print(
-            f"{event['loss']}, seed {event['seed']}: {event['status']}. {event['message']}", file=sys.stderr
-        )
+        text = f"{event['loss']}, seed {event['seed']}: {event['status']}. {event['message']}"
+        print(text.rstrip(), file=sys.stderr)
 
 
 @contextmanager
@@ -90,7 +92,7 @@ def files_shown(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
         with Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console
+            TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), console=console
         ) as progress:
             tasks: dict[str, Any] = {}
 

@@ -86,7 +86,7 @@ def _choose(path: Path, names: list[str], target: str | None) -> tuple[str, ...]
     if x is None or y is None:
         raise ParameterError(
             f"{path} must hold arrays x and y, or x_train, y_train, x_test and y_test; it holds "
-            f"{_listed(names)}. Rename them, or name the array of targets with target=."
+            f"{_listed(names)}. Rename them, or name the array of targets (target=, --target)."
         )
     return x, y
 

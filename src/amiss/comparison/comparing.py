@@ -11,12 +11,12 @@ from amiss.comparison.report import Recorder
 from amiss.comparison.results import Comparison, about
 from amiss.comparison.runs import Report, Run
 from amiss.comparison.settings import OPTIMIZERS, Settings
-from amiss.comparison.setups import Entrant, enter
+from amiss.comparison.setups import Entrant, enter, label_of
 from amiss.comparison.sources import load
 from amiss.comparison.workers import train_all
 from amiss.core import Loss
 from amiss.core.errors import ParameterError
-from amiss.naming import parse_loss
+from amiss.naming import get, parse_loss
 
 __all__ = ["Interrupted", "compare"]
 
@@ -106,10 +106,9 @@ def compare(
             )
         data, target, task, losses = _as_before(earlier, data, target, task, losses)
     data = "digits" if data is None else data
-    loaded = load(data, target, task, folder=data_folder)
-    entrants = [enter(loss, loaded.task) for loss in _listed(losses) or _USUAL[loaded.task]]
+    given = [_read(loss) for loss in _listed(losses)]
     settings = Settings(
-        losses=tuple(entrant.label for entrant in entrants),
+        losses=tuple(map(_label, given)) or ("those that are usual for the task",),
         data=None if isinstance(data, DataSet) else os.fspath(data),
         target=target,
         task=task,
@@ -120,10 +119,17 @@ def compare(
         batch_size=batch_size,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        reach=_REACH[loaded.task] if reach is None else reach,
+        reach=reach,
     )
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise ParameterError(f"jobs must be a whole number of at least 1; got {jobs!r}.")
+    loaded = load(data, target, task, folder=data_folder)  # the slow part: all else is checked before
+    entrants = [enter(loss, loaded.task) for loss in given or _USUAL[loaded.task]]
+    settings = replace(
+        settings,
+        losses=tuple(entrant.label for entrant in entrants),
+        reach=_REACH[loaded.task] if reach is None else reach,
+    ).checked_for(loaded.task)
     setup = tuple({"loss": e.label, "output": e.output, "target": e.target} for e in entrants)
     comparison = Comparison(settings, about(loaded), setup)
     if earlier is not None:
@@ -140,6 +146,14 @@ def _listed(losses: Any) -> list[str | Loss | Entrant]:
     if losses is None:
         return []
     return [losses] if isinstance(losses, str | Loss | Entrant) else list(losses)
+
+
+def _read(loss: str | Loss | Entrant) -> Loss | Entrant:
+    return parse_loss(loss) if isinstance(loss, str) else loss
+
+
+def _label(loss: Loss | Entrant) -> str:
+    return loss.label if isinstance(loss, Entrant) else label_of(get(loss))
 
 
 def _as_before(

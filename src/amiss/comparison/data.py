@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from amiss.comparison.files import counted
 from amiss.core.errors import DomainError, DTypeError, ParameterError, ShapeError, suggest
 
 __all__ = ["TASKS", "DataSet", "from_arrays"]
@@ -61,9 +62,9 @@ class DataSet:
 
     def describe(self) -> str:
         """Return one line: name, task, rows, features, and classes or target."""
-        kind = f"{len(self.classes)} classes" if self.classes else f"target {self.target}"
+        kind = counted(len(self.classes), "class") if self.classes else f"target {self.target}"
         rows = f"{len(self.x_train)} + {len(self.x_test)} rows"
-        return f"{self.name}: {self.task}, {rows}, {self.x_train.shape[1]} features, {kind}"
+        return f"{self.name}: {self.task}, {rows}, {counted(self.x_train.shape[1], 'feature')}, {kind}"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -241,7 +242,7 @@ def _task(y: np.ndarray, task: str | None, name: str) -> str:
     if task == "regression" and y.dtype.kind in "US":
         raise DomainError(
             f"{name}: targets of a regression must be numbers; got text such as {str(y[0])!r}. "
-            "Say task='classification', or name another target."
+            "Say that they are classes (task=, --task), or name another target (target=, --target)."
         )
     return task
 
@@ -308,7 +309,7 @@ def _check_split(y: np.ndarray, train: np.ndarray, held: np.ndarray, name: str) 
     if len(held) == 0:
         raise DomainError(
             f"{name}: some class must have two rows, so that one can be held out; none has. "
-            "Is this a regression? Then say task='regression'."
+            "If this is a regression, say so (task=, --task)."
         )
     if (y[train] == y[train][0]).all():
         raise DomainError(

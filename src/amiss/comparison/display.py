@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from amiss.comparison.files import counted
 from amiss.comparison.results import METRICS
-from amiss.core.errors import BackendError
+from amiss.comparison.settings import OPTIMIZERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,7 +75,7 @@ def _status(row: dict[str, Any], planned: int) -> str:
         return "finished"
     if row["diverged"]:
         return "diverged" if row["diverged"] == planned else f"diverged {row['diverged']}/{planned}"
-    return f"finished {row['finished']}/{planned}"
+    return f"{row['finished']} of {planned} done"
 
 
 def sheets(comparison: "Comparison") -> list[Sheet]:
@@ -138,12 +139,16 @@ def notes(comparison: "Comparison") -> list[str]:
     """Return what to know before reading anything into the numbers."""
     settings, data = comparison.settings, comparison.data
     seeds = _seeds(comparison)
-    spread = ", mean ± standard deviation over the seeds" if settings.repeats > 1 else ""
+    spread = ""
+    if settings.repeats > 1:
+        spread = ", mean ± standard deviation over the seeds (the figure: mean and range)"
     hidden = " and ".join(map(str, settings.hidden)) or "no"
+    units = "hidden unit" if settings.hidden == (1,) else "hidden units"
+    epochs = counted(settings.epochs, "epoch")
     told = [
         f"Data: {data['source']}; {data['train_rows']} training and {data['test_rows']} held-out rows, "
-        f"{data['features']} features, {data['scaling']}. Network with {hidden} hidden units, "
-        f"{settings.epochs} epochs of batches of {settings.batch_size}, {settings.optimizer}; {seeds}, each "
+        f"{counted(data['features'], 'feature')}, {data['scaling']}. Network with {hidden} {units}, "
+        f"{epochs} of batches of {settings.batch_size}, {settings.optimizer}; {seeds}, each "
         "with the same first weights and batches for every loss.",
         f"Ranked by held-out {'accuracy' if comparison.metric == 'accuracy' else 'RMSE'}{spread}. "
         "Loss values are in each loss's own units: never compare them between losses.",
@@ -151,9 +156,10 @@ def notes(comparison: "Comparison") -> list[str]:
     if settings.learning_rate == "auto":
         seconds = sum(result.seconds for result in comparison.search)
         told.append(
-            f"Learning rates were searched on a quarter of the training rows: {len(comparison.search)} runs, "
-            f"{seconds:.1f} s."
+            "Learning rates were searched: each was trained on three quarters of the training rows and "
+            f"validated on the other quarter; {counted(len(comparison.search), 'run')}, {seconds:.1f} s."
         )
+        told += _at_the_edge(comparison)
     elif len(settings.losses) > 1:
         told.append(
             "One learning rate for all losses. Their gradients differ in scale, so that some may gain from "
@@ -168,7 +174,20 @@ def notes(comparison: "Comparison") -> list[str]:
     missing = settings.repeats * len(settings.losses)
     missing -= sum(result.status != "interrupted" for result in comparison.runs)
     if missing:
-        told.append(f"The comparison was interrupted: {missing} of its runs are missing.")
+        are = "is" if missing == 1 else "are"
+        told.append(f"The comparison was interrupted: {missing} of its runs {are} missing.")
+    return told
+
+
+def _at_the_edge(comparison: "Comparison") -> list[str]:
+    """Tell which learning rates lie at an end of those tried, so that a better one may lie beyond."""
+    grid, told = OPTIMIZERS[comparison.settings.optimizer].grid, []
+    for end, what in ((max(grid), "largest"), (min(grid), "smallest")):
+        losses = [loss for loss, rate in comparison.rates().items() if rate == end]
+        if losses:
+            told.append(
+                f"{', '.join(losses)}: the learning rate {end:g} is the {what} tried; try others by hand."
+            )
     return told
 
 
@@ -267,8 +286,8 @@ def as_html(comparison: "Comparison") -> str:
         from amiss.plot.curves import svg
 
         parts.append(svg(figure(comparison)))
-    except BackendError:
-        pass
+    except Exception:  # no matplotlib, or one that cannot draw this: the tables are worth showing
+        parts.append("<p>The curves could not be drawn; .plot() says why.</p>")
     return "<div>" + "".join(parts) + "</div>"
 
 
@@ -283,9 +302,9 @@ def figure(comparison: "Comparison") -> "Figure":
     panels = [
         Panel("training loss, own units", _series(comparison, "loss", 1.0), log=True),
         Panel(f"held-out {goal}", _series(comparison, f"val_{metric}", percent)),
-        Panel("gradient norm at the epoch's first step", _series(comparison, "gradient_norm", 1.0), log=True),
+        Panel("gradient norm, first step", _series(comparison, "gradient_norm", 1.0), log=True),
     ]
-    seeds = _seeds(comparison) + (": mean and range" if settings.repeats > 1 else "")
+    seeds = _seeds(comparison) + (", mean and range from least to greatest" if settings.repeats > 1 else "")
     caption = (
         f"{data['name']}, {data['train_rows']} training and {data['test_rows']} held-out rows; "
         f"{settings.optimizer}, learning rate {settings.learning_rate}; {seeds}; amiss {amiss.__version__}"

@@ -12,7 +12,16 @@ from typing import IO
 
 from amiss.core.errors import AmissError, DomainError, ParameterError
 
-__all__ = ["EXPANSION_RULE", "expanded_limit", "human", "is_gzipped", "reading", "regular_file", "replacing"]
+__all__ = [
+    "EXPANSION_RULE",
+    "counted",
+    "expanded_limit",
+    "human",
+    "is_gzipped",
+    "reading",
+    "regular_file",
+    "replacing",
+]
 
 _LARGEST = 4 << 30
 _EXPANSION = 100
@@ -22,6 +31,17 @@ EXPANSION_RULE = "100 times its packed size, or 64 MiB if that is more, and neve
 
 _DAMAGED = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 _UNREADABLE = (ValueError, SyntaxError, ArithmeticError, LookupError, TypeError)
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples:
+        >>> counted(1, "run"), counted(2, "run"), counted(3, "class")
+        ('1 run', '2 runs', '3 classes')
+    """
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def human(size: float) -> str:

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -61,24 +63,40 @@ class Recorder:
 
 
 def save(comparison: Comparison, folder: Path) -> Path:
-    """Write results.json, results.csv, events.jsonl, report.md and, with matplotlib, the curves."""
+    """Write results.json, results.csv, events.jsonl, and last, with matplotlib, the curves and report.md."""
     _make(folder)
+    _write(folder / "results.csv", as_csv(comparison))
+    results = (*comparison.search, *comparison.runs)
+    _write(folder / "events.jsonl", "".join(_line(event) for result in results for event in result.events()))
+    _write(folder / "results.json", _document(comparison))
+    pictures = _pictures(comparison)
+    for kind, picture in pictures.items():
+        with replacing(folder / f"curves.{kind}") as stream:
+            stream.write(picture)
+    _write(folder / "report.md", as_markdown(comparison, bool(pictures)))
+    return folder
+
+
+def _pictures(comparison: Comparison) -> dict[str, bytes]:
+    """Return the curves as png and svg; none without matplotlib, or, with a warning, if drawing fails."""
+    pictures = {}
     try:
         from amiss.plot.curves import save_figure
 
         figure = comparison.plot()
         for kind in ("png", "svg"):
-            with replacing(folder / f"curves.{kind}") as stream:
-                save_figure(figure, stream, kind)
-        pictures = True
+            stream = io.BytesIO()
+            save_figure(figure, stream, kind)
+            pictures[kind] = stream.getvalue()
     except BackendError:
-        pictures = False
-    _write(folder / "report.md", as_markdown(comparison, pictures))
-    _write(folder / "results.csv", as_csv(comparison))
-    results = (*comparison.search, *comparison.runs)
-    _write(folder / "events.jsonl", "".join(_line(event) for result in results for event in result.events()))
-    _write(folder / "results.json", _document(comparison))
-    return folder
+        return {}
+    except Exception as error:  # whatever matplotlib says: a picture is not worth the results
+        reason = f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"The curves could not be drawn; all else is kept. {reason}", RuntimeWarning, stacklevel=4
+        )
+        return {}
+    return pictures
 
 
 def _make(folder: Path) -> None:
@@ -131,14 +149,20 @@ def as_csv(comparison: Comparison) -> str:
 
 def as_markdown(comparison: Comparison, pictures: bool = True) -> str:
     """Return a report: tables, curves, notes, and the command that does the same again."""
-    parts = [f"# {comparison.data['name']}: {', '.join(comparison.settings.losses)}"]
+    parts = [f"# {_escaped(comparison.data['name'])}: {', '.join(comparison.settings.losses)}"]
     for sheet in sheets(comparison):
         rule = ["---" if head in TEXT_COLUMNS else "---:" for head in sheet.heads]
-        lines = [sheet.heads, rule, *sheet.rows]
-        parts.append(f"## {sheet.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
+        lines = [[_escaped(cell) for cell in line] for line in (sheet.heads, rule, *sheet.rows)]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append(f"## {_escaped(sheet.title)}\n\n{table}")
     if pictures:
         parts.append("![Loss, held-out metric and gradient norm over the epochs](curves.svg)")
-    parts.append("\n".join(f"- {note}" for note in notes(comparison)))
+    parts.append("\n".join(f"- {_escaped(note)}" for note in notes(comparison)))
     if comparison.settings.command:
         parts.append(f"To repeat it:\n\n```sh\n{comparison.settings.command}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Return text for one line of Markdown, in which it starts no cell, tag, formula or code."""
+    return re.sub(r"([\\|<$`])", r"\\\1", " ".join(text.split()))

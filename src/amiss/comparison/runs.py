@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -131,9 +132,12 @@ def train(
             report(_event(run, epoch, {name: values[-1] for name, values in history.items()}))
         return epoch < settings.epochs and stopped is not None and stopped()
 
-    began, status, message = time.perf_counter(), "interrupted", "It was interrupted."
+    began, status, message = time.perf_counter(), "interrupted", ""
     try:
-        with threadpool_limits(1, user_api="blas"):
+        with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "Network: fit ended early", RuntimeWarning
+            )  # the status says it
             history = network.fit(
                 data.x_train,
                 coded(entrant, data, data.y_train),

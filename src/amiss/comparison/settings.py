@@ -111,6 +111,17 @@ class Settings:
         """The seeds, each of which trains every loss once."""
         return range(self.seed, self.seed + self.repeats)
 
+    def checked_for(self, task: str) -> "Settings":
+        """Return these settings if they fit a task: no accuracy is above 1.
+
+        Raises:
+            ParameterError: `reach` is above 1.
+        """
+        if task == "classification" and self.reach is not None and self.reach > 1:
+            hint = f" Did you mean {self.reach / 100:g}?" if self.reach <= 100 else ""
+            raise ParameterError(f"reach must be an accuracy in (0, 1]; got {self.reach:g}.{hint}")
+        return self
+
     @property
     def command(self) -> str | None:
         """The command that does the same; None if the data are in memory only."""

@@ -106,11 +106,18 @@ def _setup(loss: Loss, task: str) -> Setup:
         fits = setup.loss in names and setup.input in (None, getattr(loss, "input", None))
         if setup.task == task and fits and (setup.target != "standardised" or _takes_any_number(loss)):
             return setup
+    elsewhere = any(setup.loss in names for setup in SETUPS if setup.task != task)
+    raise ParameterError(_unfit(loss, task, elsewhere))
+
+
+def _unfit(loss: Loss, task: str, elsewhere: bool) -> str:
     known = sorted({setup.loss for setup in SETUPS if setup.task == task and not setup.loss.endswith("Loss")})
     usual = ", ".join(known) if known else "SquaredError, AbsoluteError, Huber"
-    raise ParameterError(
-        f"{label_of(loss)}: outputs and targets must be known for a {task}; they are not. Choose among "
-        f"{usual}, or say them: Entrant(loss, output, target)."
+    what = "classes" if task == "regression" else "numbers"
+    reason = f"is for {what}" if elsewhere else "has no usual output and targets"
+    return (
+        f"{label_of(loss)} {reason}; the data are a {task}. Choose among {usual}. If the data are no {task}, "
+        "say so (task=, --task)."
     )
 
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from amiss.comparison.archives import read_npz
 from amiss.comparison.data import DataSet, from_arrays
 from amiss.comparison.downloads import REMOTE, data_folder
-from amiss.comparison.files import human
+from amiss.comparison.files import counted, human
 from amiss.comparison.idx import idx_folder, read_idx_folder
-from amiss.comparison.tables import read_table
+from amiss.comparison.tables import Table, read_table
 from amiss.core.errors import BackendError, ParameterError, suggest
 
 __all__ = ["SETS", "Entry", "data_sets", "load"]
@@ -135,10 +135,11 @@ def _load_file(text: str, target: str | None, task: str | None, seed: int) -> Da
         return _from_idx(path, **about)
     if path.name.lower().endswith(_TABLES):
         table = read_table(path, target, text_target=task == "classification")
-        return from_arrays(table.x, table.y, features=table.features, target=table.target, **about)
+        data = from_arrays(table.x, table.y, features=table.features, target=table.target, **about)
+        return _noted(data, table.y, task, "" if target else f"target {_place(table)}; ")
     if path.suffix.lower() == ".npz":
         x, y, test = read_npz(path, target)
-        return from_arrays(x, y, test, **about)
+        return _noted(from_arrays(x, y, test, **about), y, task)
     if path.exists():
         raise ParameterError(
             f"data must be a .csv, .tsv or .npz file or a folder of IDX files; got {text!r}. Convert it."
@@ -147,6 +148,24 @@ def _load_file(text: str, target: str | None, task: str | None, seed: int) -> Da
         f"data must be one of {', '.join(SETS)}, or a file; got {text!r}, which is neither."
         f"{suggest(text, SETS)}"
     )
+
+
+def _place(table: Table) -> str:
+    usual = f"{table.target}, by its name"
+    return f"{table.target}, the last column" if table.last else usual
+
+
+def _noted(data: DataSet, y: np.ndarray, task: str | None, target: str = "") -> DataSet:
+    """Note which target and which task were inferred."""
+    kind = ""
+    if task is None and data.classes:
+        kinds = {"U": "text", "S": "text", "b": "truth values"}
+        kind = f"{counted(len(data.classes), 'class')} ({kinds.get(y.dtype.kind, 'whole numbers')})"
+    elif task is None:
+        kind = "a regression (neither text nor few whole numbers)"
+    told = (target + kind).removesuffix("; ")
+    note = f"Inferred: {told}. Say it if it is wrong (target=, --target; task=, --task)."
+    return replace(data, notes=(note, *data.notes)) if told else data
 
 
 def _from_idx(folder: Path, **about: object) -> DataSet:

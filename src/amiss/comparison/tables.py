@@ -33,12 +33,14 @@ class Table:
         y: (rows,), float64 where every cell is a number, else text.
         features: the names of the columns of `x`.
         target: the name of the column `y`.
+        last: whether it was taken since it is the last, and not for its name.
     """
 
     x: np.ndarray
     y: np.ndarray
     features: tuple[str, ...]
     target: str
+    last: bool = False
 
 
 def read_table(path: str | os.PathLike[str], target: str | None = None, text_target: bool = False) -> Table:
@@ -214,7 +216,9 @@ class _Reader:
         x = np.frombuffer(self.values, float).reshape(rows, len(self.names) - 1)
         self._refuse_row_numbers(x)
         features = self.names[: self.place] + self.names[self.place + 1 :]
-        return Table(x, self._target(text_target), features, self.names[self.place])
+        name = self.names[self.place]
+        last = self.place == len(features) and name.lower() not in _TARGETS
+        return Table(x, self._target(text_target), features, name, last)
 
     def _refuse_row_numbers(self, x: np.ndarray) -> None:
         """Refuse the index column that pandas writes: it would tell the order of the rows."""
@@ -245,6 +249,7 @@ class _Reader:
             row = text.index(True)
             raise DomainError(
                 f"{self.path} line {self.lines[row]} column {name!r} must be a finite number, as most "
-                f"targets are; {self.targets[row][:40]!r} is not one. Mend it, or say task='classification'."
+                f"targets are; {self.targets[row][:40]!r} is not one. Mend it, or say that they are classes "
+                "(task=, --task)."
             )
         return np.array(numbers, dtype=float)

@@ -28,6 +28,8 @@ FORMAT = 1
 def save(network: "Network", path: str | os.PathLike) -> None:
     """Write the network to `path`, whole or not at all; a file that is there is replaced."""
     path = Path(path)
+    if not path.parent.is_dir():
+        raise AmissError(f"Network: {path} must be in a folder; there is no folder {path.parent}. Make it.")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     config = {name: getattr(network, name) for name in ("dtype", "seed", "epochs")}
     config |= {"format": FORMAT, "layers": [asdict(layer) for layer in network.layers]}

@@ -1,14 +1,16 @@
 """Training: forward, the one line where the loss enters, backward, step; and a record of it."""
 
 import math
+import re
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from amiss.core.errors import ParameterError, ShapeError
+from amiss.core.errors import DomainError, ParameterError, ShapeError, suggest
 from amiss.network.layers import check_count
 from amiss.network.optimisers import SGD, Adam
 from amiss.network.progress import Progress
@@ -38,6 +40,9 @@ class History(dict):
     status = "running"
     message = ""
 
+    def __repr__(self) -> str:
+        return f"History({dict(self)}, status={self.status!r}, message={self.message!r})"
+
 
 class _Diverged(Exception):  # noqa: N818
     """A loss or a weight is not a finite number."""
@@ -62,7 +67,7 @@ def fit(
 
     Training goes on from the present weights; the optimiser begins anew. The loss and metrics of an epoch
     are those of each item's output just before the step that used it. A loss that is not finite ends the run,
-    with the status "diverged" and the weights as they were.
+    with a `RuntimeWarning`, the status "diverged" and the weights as they were.
 
     Args:
         network: The network, of which this is a method.
@@ -84,6 +89,7 @@ def fit(
     Raises:
         ParameterError, ShapeError, DTypeError: An argument is not as described. What the loss or the callback
             raises, and Ctrl-C, pass through; `network.history` keeps the finished epochs.
+        DomainError: A number in x or y is not finite, or the loss has no meaning for it.
 
     Examples:
         >>> from amiss.network import SGD, Dense, Network
@@ -97,7 +103,7 @@ def fit(
         ([4.5], array([[1.6]], dtype=float32))
     """
     x, y = _pair(network, x, y)
-    validation = None if validation is None else _pair(network, *validation)
+    validation = None if validation is None else _pair(network, *validation, "validation ")
     check_count("Network", "epochs", epochs)
     check_count("Network", "batch_size", batch_size)
     if isinstance(loss, type) or not hasattr(loss, "value_and_gradient"):
@@ -134,6 +140,7 @@ def fit(
     except _Diverged as reason:
         history.status = "diverged"
         history.message = f"In epoch {epoch} {reason}, with {optimizer}. A smaller learning rate may help."
+        warnings.warn(f"Network: fit ended early. {history.message}", RuntimeWarning, stacklevel=2)
     except BaseException as error:
         history.status, history.message = "interrupted", f"In epoch {epoch}: {error!r}"
         raise
@@ -150,7 +157,10 @@ def _epoch(network, x, y, loss, batches, *, step, gradient, bar) -> tuple[dict[s
 
         # HERE THE LOSS ENTERS, and nowhere else. `delta`, its derivative by the output, is all that the
         # network learns of it: everything after this line is the same for every loss.
-        value, delta = loss.value_and_gradient(output, target)
+        try:
+            value, delta = loss.value_and_gradient(output, target)
+        except (DomainError, ShapeError) as error:
+            raise type(error)(_located(error, rows, output, y)) from None
 
         network.backward(activations, delta, out=gradient)
         if norm is None:
@@ -184,14 +194,33 @@ def _threads(network: "Network", batch_size: int) -> AbstractContextManager:
     return threadpool_limits(1, user_api="blas")
 
 
-def _pair(network: "Network", x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y as arrays, with y in the network's dtype where it is not of integers."""
+def _located(error: Exception, rows: np.ndarray, output: np.ndarray, y: np.ndarray) -> str:
+    """Return what a loss says of a batch in terms of the whole y: a row of the batch is one of `rows`."""
+    if isinstance(error, ShapeError) and y.ndim == 1 and output.shape[1] == 1:
+        return f"Network: y must have shape ({len(y)}, 1) for one output; got {y.shape}. Write y[:, None]."
+    place = {str(n): row for n, row in enumerate(rows)}
+    text = re.sub(r"(?<=\w\[)\d+", lambda found: str(place.get(found[0], found[0])), str(error), count=1)
+    return text.replace("outside too)", "outside too in the same batch)")
+
+
+def _pair(network: "Network", x: np.ndarray, y: np.ndarray, part: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y as arrays of finite numbers, with y in the network's dtype if it is not of integers."""
     x, y = network.check(x), np.asarray(y)
     if not len(x) or x.shape[:1] != y.shape[:1]:
         raise ShapeError(
             f"Network: x and y must have the same items, one or more; got {x.shape} and {y.shape}."
         )
+    for name, values in (("x", x), ("y", y)):
+        _check_finite(part + name, values)
     return x, y.astype(network.dtype, copy=False) if y.dtype.kind == "f" else y
+
+
+def _check_finite(name: str, values: np.ndarray) -> None:
+    """Raise a `DomainError` that names the first number that is NaN or infinite, if there is one."""
+    if values.dtype.kind == "f" and not np.isfinite([values.min(initial=0), values.max(initial=0)]).all():
+        place = np.argwhere(~np.isfinite(values))[0].tolist()
+        got = f"{name}{place} = {values[tuple(place)]}"
+        raise DomainError(f"Network: {name} must hold finite numbers; got {got}. Drop or fill such rows.")
 
 
 def _measures(network: "Network", metrics: Sequence[str | Callable]) -> dict[str, Callable]:
@@ -199,7 +228,8 @@ def _measures(network: "Network", metrics: Sequence[str | Callable]) -> dict[str
     measures = {}
     for metric in [metrics] if isinstance(metrics, str) else metrics:
         if metric != "accuracy" and not callable(metric):
-            raise ParameterError(f"Network: metrics must be 'accuracy' or functions; got {metric!r}.")
+            hint = suggest(metric, ["accuracy"]) if isinstance(metric, str) else ""
+            raise ParameterError(f"Network: metrics must be 'accuracy' or functions; got {metric!r}.{hint}")
         measure = network.accuracy if metric == "accuracy" else metric
         name = getattr(measure, "__name__", type(measure).__name__)
         if name in (*measures, "loss", "gradient_norm", "seconds"):

@@ -87,7 +87,7 @@ def draw_curves(panel: Panel, ax: "Axes | None" = None) -> "Axes":
             ax.set_yscale("log")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel("epoch")
-        ax.set_ylabel(panel.ylabel)
+        ax.set_ylabel(panel.ylabel, parse_math=False)  # a column may be called $\frac{$
     return ax
 
 
@@ -131,7 +131,7 @@ def draw_panels(panels: Sequence[Panel], caption: str = "") -> "Figure":
             draw_curves(panel, ax)
         lines, names = figure.axes[0].get_legend_handles_labels()
         if lines:
-            figure.legend(
+            legend = figure.legend(
                 lines,
                 names,
                 loc="outside upper center",
@@ -139,7 +139,9 @@ def draw_panels(panels: Sequence[Panel], caption: str = "") -> "Figure":
                 handlelength=4,
                 frameon=False,
             )
-        figure.supxlabel(caption, fontsize=8, color="0.3")
+            for text in legend.get_texts():
+                text.set_parse_math(False)
+        figure.supxlabel(caption, fontsize=8, color="0.3", parse_math=False)
     return figure
 
 
