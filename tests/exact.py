@@ -14,31 +14,28 @@ def in_dtype(loss, dtype):
     return replaced(loss, **{key: float(dtype(getattr(loss, key))) for key in numeric(loss)})
 
 
+TAILS = np.array([0.0, 1e-30, 1e-7, 1e-3, 0.5, 1.0, 12.0, 15.0, 17.0, 36.0, 37.0, 60.0, 88.0, 700.0, 1e3])
+"""Sizes of logits at which naive formulas lose digits: 17 in float32, 37 in float64; 88 and 700 underflow."""
+
+
 def predictions(loss, dtype, rng):
     """Return ordinary predictions of a loss and those where formulas lose digits, as numbers or rows."""
-    tiny, close = np.finfo(dtype).tiny, np.finfo(dtype).epsneg
-    if np.isfinite(loss.prediction_domain.low):  # probabilities
-        ends = [tiny, 1e-30, 1e-7, close, 0.01, 0.3, 0.5]
-        single = np.array([*ends, *(1.0 - np.array(ends[3:])), *rng.uniform(size=20)])
-    elif np.isfinite(loss.prediction_domain.high):  # logarithms of probabilities
-        single = -np.array(
-            [0.0, tiny, 1e-30, 1e-7, 0.1, 1.0, 15.0, 50.0, 700.0, 1e3, *rng.exponential(size=20)]
-        )
+    domain, info = loss.prediction_domain, np.finfo(dtype)
+    if np.isfinite(domain.low):  # probabilities
+        near = np.array([info.tiny, 1e-30, 1e-7, info.epsneg, 0.01, 0.3, 0.5])
+        single = np.concatenate([near, 1.0 - near[3:], rng.uniform(size=12)])
     else:
-        tails = [0.0, tiny, 1e-30, 1e-7, 1e-3, 0.5, 1.0, 12.0, 15.0, 17.0, 36.0, 37.0, 60.0, 88.0, 700.0, 1e3]
-        single = np.array(
-            [*tails, *(-np.array(tails)), *rng.normal(scale=3.0, size=20), *rng.normal(scale=30.0, size=20)]
-        )
+        random = np.concatenate([rng.normal(scale=3.0, size=12), rng.normal(scale=30.0, size=12)])
+        single = np.concatenate([TAILS, -TAILS, [info.tiny], random])
+        single = single if np.isinf(domain.high) else domain.high - np.abs(single[len(TAILS) :])
     if not isinstance(loss, RowLoss):
         return single.astype(dtype)
     rows = rng.permuted(np.tile(single, (K, 1)), axis=1).T
-    shifts = rng.choice([0.0, 1.0, 1e3], (len(rows), 1)) if np.isinf(loss.prediction_domain.high) else 0.0
-    ties = (
-        np.array([[0.0] * K, [1.0] * (K - 1) + [0.0]]) if np.isinf(loss.prediction_domain.high) else rows[:0]
-    )
-    return np.concatenate([rows, rows[:20] + shifts[:20] if np.ndim(shifts) else rows[:0], ties]).astype(
-        dtype
-    )
+    if np.isinf(domain.high):
+        shifted = rows[:15] + rng.choice([1.0, 1e3], (15, 1))
+        ties = [[0.0] * K, [1.0] * (K - 1) + [0.0]]
+        rows = np.concatenate([rows, shifted, ties])
+    return rows.astype(dtype)
 
 
 def pairs(loss, dtype, seed=0):

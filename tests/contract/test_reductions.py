@@ -274,6 +274,15 @@ def test_the_mean_over_nothing_is_the_same_in_traced_programs(loss):
             jax.jit(lambda p, t, w=weight: loss(p, t, w, empty="raise"))(prediction, target)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("loss", variants(), ids=name)
+def test_weights_that_cancel_leave_nothing_to_divide_by(loss, library):
+    here = [array(library, x) for x in (*draw(loss, (4,)), np.array([1.0, -2.0, 0.5, 0.5]))]
+    assert np.isnan(numbers(loss(*here)))
+    assert np.all(numbers(loss.gradient(*here)) == 0.0)
+    close(loss(*here, normalizer=4.0), loss(*here, "sum") / 4.0)
+
+
 @pytest.mark.parametrize("library", TRACED)
 @pytest.mark.parametrize("loss", variants(), ids=name)
 def test_a_normalizer_of_an_empty_batch_gives_zero(loss, library):

@@ -396,3 +396,13 @@ def test_jax_in_its_default_precision(loss):
         assert dtype_name(found) == "float32"
         close(found, loss(prediction, target))
         close(jax.jit(jax.grad(loss))(prediction, target.astype(np.uint8)), loss.gradient(prediction, target))
+
+
+@pytest.mark.parametrize("loss", variants(), ids=name)
+def test_xla_refuses_a_mismatch_too(loss):
+    tail = [K] if isinstance(loss, RowLoss) else []
+    unknown = tf.TensorSpec([None, *tail])
+    traced = tf.function(loss, input_signature=[unknown, unknown], jit_compile=True, autograph=False)
+    prediction, target = (array("numpy", x, "float32") for x in draw(loss, (4,)))
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+        traced(prediction, target[:1])
