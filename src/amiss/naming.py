@@ -37,7 +37,7 @@ def catalogue() -> dict[str, tuple[type[Loss], ...]]:
 
     Examples:
         >>> [loss.__name__ for loss in catalogue()["regression"]]
-        ['SquaredError', 'AbsoluteError', 'Huber']
+        ['SquaredError', 'AbsoluteError', 'Huber', 'LogCosh', 'Pinball', 'Linex']
     """
     return dict(FAMILIES)
 

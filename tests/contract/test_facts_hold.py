@@ -292,20 +292,26 @@ def _weighted_frequencies(loss, target):
     return share / share.sum()
 
 
-def _huber_location(loss, target):
+def _zero_of_mean(slope, target):
     low, high = target.min(), target.max()
     for _ in range(100):
         middle = (low + high) / 2
-        low, high = (
-            (middle, high) if np.clip(middle - target, -loss.delta, loss.delta).sum() < 0 else (low, middle)
-        )
+        low, high = (middle, high) if slope(middle - target).sum() < 0 else (low, middle)
     return middle
+
+
+def _huber_location(loss, target):
+    return _zero_of_mean(lambda error: np.clip(error, -loss.delta, loss.delta), target)
 
 
 STATISTICS = {
     "mean": lambda loss, target: target.mean(0),
     "median": lambda loss, target: np.median(target),
     "Huber location": _huber_location,
+    "zero of the mean tanh": lambda loss, target: _zero_of_mean(np.tanh, target),
+    "quantile": lambda loss, target: np.quantile(target, loss.quantile, method="inverted_cdf"),
+    "log of the mean exponential": lambda loss, target: -np.log(np.exp(-loss.a * target).mean()) / loss.a,
+    "mean sign times the margin": lambda loss, target: target.mean() * loss.margin,
     "majority sign": lambda loss, target: np.sign(target.sum()) * loss.margin,
     "class frequencies": lambda loss, target: target.mean(0),
     "weighted mean": _weighted_mean,
@@ -339,6 +345,7 @@ def check_minimiser(loss, facts):
 
 
 DISTRIBUTIONS = {
+    "hyperbolic secant": lambda mean, target: stats.hypsecant.logpdf(target, loc=mean),
     "normal": lambda mean, target: stats.norm.logpdf(target, loc=mean),
     "Laplace": lambda mean, target: stats.laplace.logpdf(target, loc=mean),
     "Bernoulli": lambda mean, target: stats.bernoulli.logpmf(target, mean),

@@ -21,6 +21,7 @@ BOUNDS = {
     "SquaredError": (2.0, 0.5, 0.0),
     "AbsoluteError": (0.5, 0.0, 0.0),
     "Huber": (2.0, 0.5, 0.0),
+    "LogCosh": (5.5, 4.0, 4.0),
 }
 """ULP of value, gradient and Hessian in either precision: the worst measured, rounded up to a half."""
 

@@ -48,6 +48,8 @@ class Namespace(ABC):
     @abstractmethod
     def sqrt(self, x: Array) -> Array: ...
     @abstractmethod
+    def tanh(self, x: Array) -> Array: ...
+    @abstractmethod
     def maximum(self, x: Array, y: Array) -> Array: ...
     @abstractmethod
     def minimum(self, x: Array, y: Array) -> Array: ...
@@ -107,6 +109,28 @@ class Namespace(ABC):
         """Return 1 / (1 + exp(-x)); call it with -x for its complement, which keeps the digits."""
         small = self.exp(-self.abs(x))
         return self.where(x >= 0.0, 1.0, small) / (1.0 + small)
+
+    def log_cosh(self, x: Array) -> Array:
+        """Return log(cosh(x)), right to the last digits near 0 too, where it is x squared over 2."""
+        size = self.abs(x)
+        near = self.minimum(size, 1.0)
+        grown = self.expm1(near)
+        small = self.log1p(grown * grown / (2.0 * (grown + 1.0)))
+        large = (size - 0.6931471805599453) + self.log1p(self.exp(-2.0 * size))
+        return self.where(size <= 1.0, small, large)
+
+    def sech_squared(self, x: Array) -> Array:
+        """Return 1 / cosh(x) squared, which is 1 - tanh(x) squared without cancelling."""
+        small = self.exp(-2.0 * self.abs(x))
+        return 4.0 * small / ((1.0 + small) * (1.0 + small))
+
+    def expm1_minus(self, x: Array) -> Array:
+        """Return exp(x) - 1 - x; near 0, where it is x squared over 2, from its series."""
+        near = self.clip(x, -1.0, 1.0)
+        series = 1.0 / math.factorial(20)
+        for k in range(19, 1, -1):
+            series = series * near + 1.0 / math.factorial(k)
+        return self.where(self.abs(x) <= 1.0, near * near * series, self.expm1(x) - self.minimum(x, 1e3))
 
     def _softmax_parts(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return the largest logit, where it is reached, exp(z - largest), and the sum of these less one.
@@ -192,6 +216,9 @@ class ArrayNamespace(Namespace):
 
     def sqrt(self, x: Array) -> Array:
         return self.api.sqrt(x)
+
+    def tanh(self, x: Array) -> Array:
+        return self.api.tanh(x)
 
     def maximum(self, x: Array, y: Array) -> Array:
         return self.api.maximum(self._lift(x), self._lift(y))

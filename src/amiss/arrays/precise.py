@@ -56,6 +56,18 @@ class PreciseNamespace(ScalarNamespace):
     def sqrt(self, x: Array) -> Array:
         return self.lift(self.context.sqrt, x)
 
+    def tanh(self, x: Array) -> Array:
+        return self.lift(self.context.tanh, x)
+
+    def log_cosh(self, x: Array) -> Array:
+        return self.lift(lambda a: self.context.log(self.context.cosh(a)), x)
+
+    def sech_squared(self, x: Array) -> Array:
+        return self.lift(lambda a: 1 / self.context.cosh(a) ** 2, x)
+
+    def expm1_minus(self, x: Array) -> Array:
+        return self.lift(lambda a: self.context.exp(a) - 1 - a, x)
+
     def maximum(self, x: Array, y: Array) -> Array:
         return self.lift(lambda a, b: a if a != a or a > b else self._number(b), x, y)  # noqa: PLR0124
 

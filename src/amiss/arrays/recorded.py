@@ -129,6 +129,9 @@ class RecordedNamespace(Namespace):
     def sqrt(self, x: Array) -> Array:
         return self.record("sqrt", x)
 
+    def tanh(self, x: Array) -> Array:
+        return self.record("tanh", x)
+
     def maximum(self, x: Array, y: Array) -> Array:
         return self.record("maximum", x, y)
 

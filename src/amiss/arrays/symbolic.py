@@ -70,6 +70,18 @@ class SymbolicNamespace(ScalarNamespace):
     def sqrt(self, x: Array) -> Array:
         return self.lift(sympy.sqrt, x)
 
+    def tanh(self, x: Array) -> Array:
+        return self.lift(sympy.tanh, x)
+
+    def log_cosh(self, x: Array) -> Array:
+        return self.lift(lambda a: sympy.log(sympy.cosh(a)), x)
+
+    def sech_squared(self, x: Array) -> Array:
+        return self.lift(lambda a: 1 / sympy.cosh(a) ** 2, x)
+
+    def expm1_minus(self, x: Array) -> Array:
+        return self.lift(lambda a: sympy.exp(a) - 1 - a, x)
+
     def maximum(self, x: Array, y: Array) -> Array:
         return self.lift(lambda a, b: sympy.Max(_exact(a), _exact(b)), x, y)
 

@@ -39,6 +39,7 @@ _api = SimpleNamespace(
     log1p=tf.math.log1p,
     expm1=tf.math.expm1,
     sqrt=tf.sqrt,
+    tanh=tf.tanh,
     maximum=tf.maximum,
     minimum=tf.minimum,
     where=tf.where,

@@ -12,6 +12,8 @@ __all__ = [
     "CLASSES",
     "LOG_PROBABILITY",
     "NON_NEGATIVE",
+    "NON_ZERO",
+    "OPEN_UNIT",
     "POSITIVE",
     "PROBABILITY",
     "REAL",
@@ -40,6 +42,7 @@ class Domain:
         open_low: whether `low` itself is outside.
         open_high: whether `high` itself is outside.
         members: the only allowed numbers, if they are few.
+        excluded: a single number inside that is not allowed.
         remedy: what to do with a number outside.
 
     Examples:
@@ -53,6 +56,7 @@ class Domain:
     open_low: bool = False
     open_high: bool = False
     members: tuple[float, ...] | None = None
+    excluded: float | None = None
     remedy: str = ""
 
     def __contains__(self, value: float) -> bool:
@@ -73,12 +77,14 @@ class Domain:
             return inside
         above = x > self.low if self.open_low else x >= self.low
         below = x < self.high if self.open_high else x <= self.high
-        return above & below
+        return above & below if self.excluded is None else above & below & (x != self.excluded)
 
 
 REAL = Domain("a real number")
 POSITIVE = Domain("in (0, inf)", low=0.0, open_low=True, open_high=True)
 NON_NEGATIVE = Domain("in [0, inf)", low=0.0, open_high=True)
+NON_ZERO = Domain("a number other than 0", open_low=True, open_high=True, excluded=0.0)
+OPEN_UNIT = Domain("in (0, 1)", low=0.0, high=1.0, open_low=True, open_high=True)
 PROBABILITY = Domain(
     "in [0, 1]", low=0.0, high=1.0, remedy='If these are logits, construct the loss with input="logits".'
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amiss.core import POSITIVE, Array, ElementwiseLoss, Facts, parameter
+from amiss.core import NON_ZERO, OPEN_UNIT, POSITIVE, Array, ElementwiseLoss, Facts, parameter
 
 
 @dataclass(frozen=True)
@@ -169,3 +169,157 @@ class Huber(ElementwiseLoss):
     def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
         size = xp.abs(prediction - target)
         return xp.where(size <= self.delta, 1.0, xp.full(0.0, size))
+
+
+@dataclass(frozen=True)
+class LogCosh(ElementwiseLoss):
+    """Log of the hyperbolic cosine of the error: half its square near the target, its size far away.
+
+    Use it for a smooth loss with bounded influence, where no turning point needs to be chosen.
+    Avoid it when the unit of the target is arbitrary: an error of 1 is where it turns.
+
+    Shapes:
+        prediction, target, gradient, hessian: (...), equal. One item per number.
+
+    Units:
+        value: none, as the error is taken for a pure number. gradient: none. hessian: none.
+
+    Source:
+        Green (1990), IEEE Transactions on Medical Imaging 9(1), 84-93, doi:10.1109/42.52985.
+
+    Examples:
+        >>> round(float(LogCosh()([1.0], [0.0])), 6)  # log((e + 1/e) / 2)
+        0.433781
+    """
+
+    aliases = {
+        "log_cosh": {},
+        "keras.losses.LogCosh": {},
+        "optax.log_cosh": {},
+    }
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(
+            convex=True,
+            minimiser="zero of the mean tanh",
+            lipschitz=1.0,
+            smoothness=1.0,
+            symmetric=True,
+            likelihood="hyperbolic secant",
+        )
+
+    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return xp.log_cosh(prediction - target)
+
+    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return xp.tanh(prediction - target)
+
+    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return xp.sech_squared(prediction - target)
+
+
+@dataclass(frozen=True)
+class Pinball(ElementwiseLoss):
+    """The absolute error, weighed by `quantile` below the target and 1 - `quantile` above it.
+
+    Use it to predict a quantile of the target, such as the value that 9 of 10 stay below.
+    Avoid it with few data in the tail: an extreme quantile is then a guess.
+
+    Args:
+        quantile: the share of targets that a good constant prediction has below it.
+
+    Shapes:
+        prediction, target, gradient, hessian: (...), equal. One item per number.
+
+    Units:
+        value: target unit. gradient: none. hessian: 0 almost everywhere.
+
+    Notes:
+        At an error of exactly 0 the gradient is 0.
+
+    Source:
+        Koenker and Bassett (1978), Econometrica 46(1), 33-50, doi:10.2307/1913643.
+
+    Examples:
+        >>> float(Pinball(0.75)([1.0, 3.0], [3.0, 2.0], reduction="sum"))  # 0.75 * 2 + 0.25 * 1
+        1.75
+    """
+
+    quantile: float = parameter(0.5, domain=OPEN_UNIT, typical=(0.05, 0.95), symbol=r"\tau")
+
+    aliases = {
+        "quantile_loss": {},
+        "PinballLoss": {},
+        "reg:quantileerror": {},
+    }
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(
+            convex=True,
+            minimiser="quantile",
+            lipschitz=max(self.quantile, 1.0 - self.quantile),
+            differentiable="not at error 0",
+            symmetric=self.quantile == 0.5,
+            likelihood="Laplace" if self.quantile == 0.5 else None,
+            hessian="zero almost everywhere",
+        )
+
+    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
+        error = prediction - target
+        return self.quantile * xp.relu(-error) + (1.0 - self.quantile) * xp.relu(error)
+
+    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
+        error = prediction - target
+        above, below = xp.indicator(error > 0.0), xp.indicator(error < 0.0)
+        return (1.0 - self.quantile) * above - self.quantile * below + xp.full(0.0, error)
+
+    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return xp.full(0.0, prediction - target)
+
+
+@dataclass(frozen=True)
+class Linex(ElementwiseLoss):
+    """The exponential of the error less its linear part: steep on one side of the target only.
+
+    Use it when an error on one side costs far more: with a < 0, predictions below the truth.
+    Avoid it with errors many times 1 / a: the exponential then overflows whatever else is to be learnt.
+
+    For an error e it is exp(a e) - a e - 1.
+
+    Args:
+        a: the strength of the asymmetry, in 1 / target unit; positive punishes predictions above the truth.
+
+    Shapes:
+        prediction, target, gradient, hessian: (...), equal. One item per number.
+
+    Units:
+        value: none. gradient: 1 / target unit. hessian: 1 / target unit squared.
+
+    Source:
+        Varian (1975), in Studies in Bayesian Econometrics and Statistics, 195-208; Zellner (1986), Journal of
+        the American Statistical Association 81(394), 446-451, doi:10.1080/01621459.1986.10478289.
+
+    Examples:
+        >>> truth = [0, 1, 2, 3]  # and no prediction should be below it
+        >>> round(float(Linex(a=-1.0)([-2.0, 3.0, 0.0, 5.0], truth)), 2)  # (2 e^2 + 2 e^-2 - 4) / 4
+        2.76
+        >>> round(float(Linex(a=-1.0)([0.0, 1.0, 2.0, 10.0], truth)), 2)  # (e^-7 + 7 - 1) / 4
+        1.5
+    """
+
+    a: float = parameter(1.0, domain=NON_ZERO, typical=(-2.0, 2.0), symbol="a")
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(convex=True, minimiser="log of the mean exponential")
+
+    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return xp.expm1_minus(self.a * (prediction - target))
+
+    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return self.a * xp.expm1(self.a * (prediction - target))
+
+    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return self.a * self.a * xp.exp(self.a * (prediction - target))
