@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 
 import amiss
-from amiss.core import ElementwiseLoss, RowLoss
+from amiss.core import BatchLoss, ClassItems, ElementwiseLoss
+from amiss.core.items import RowItems
 
 K = 3
 """The number of classes of the rows that are drawn."""
@@ -93,8 +94,33 @@ def elementwise(losses):
 
 
 def rows(losses):
-    """Return the losses of a row."""
-    return [loss for loss in losses if isinstance(loss, RowLoss)]
+    """Return the losses of one row per item."""
+    return [loss for loss in losses if is_row(loss) and not is_batch(loss)]
+
+
+def itemised(losses):
+    """Return the losses that have a number for each item."""
+    return [loss for loss in losses if not is_batch(loss)]
+
+
+def batches(losses):
+    """Return the losses that have one number for a whole batch."""
+    return [loss for loss in losses if is_batch(loss)]
+
+
+def is_row(loss):
+    """Return whether an item is a row."""
+    return isinstance(loss, RowItems)
+
+
+def is_class(loss):
+    """Return whether an item is a row of classes, whose target may be an index."""
+    return isinstance(loss, ClassItems)
+
+
+def is_batch(loss):
+    """Return whether a loss has one number for a whole batch."""
+    return isinstance(loss, BatchLoss)
 
 
 def has_labels(loss):
@@ -123,12 +149,12 @@ def sample(domain, rng, shape, scale=2.0):
 
 def whole_shape(loss, items):
     """Return the shape of a prediction for items of a shape."""
-    return (*items, K) if isinstance(loss, RowLoss) else tuple(items)
+    return (*items, K) if is_row(loss) else tuple(items)
 
 
 def entries(loss):
     """Return indices of a prediction, each of which picks one number of every item."""
-    return [(..., k) for k in range(K)] if isinstance(loss, RowLoss) else [(...,)]
+    return [(..., k) for k in range(K)] if is_row(loss) else [(...,)]
 
 
 def draw(loss, items=(5,), seed=0, scale=2.0):
@@ -136,33 +162,61 @@ def draw(loss, items=(5,), seed=0, scale=2.0):
     rng = np.random.default_rng(seed)
     shape = whole_shape(loss, items)
     prediction = sample(loss.prediction_domain, rng, shape, scale)
-    if isinstance(loss, RowLoss) and has_labels(loss):
+    if is_class(loss):
         return prediction, rng.dirichlet(np.ones(K), items)
     return prediction, sample(loss.target_domain, rng, shape, scale)
+
+
+def distributions(loss, prediction):
+    """Return predictions whose rows sum to 1, where they stand for probabilities of classes."""
+    kind = loss.input if is_class(loss) else ""
+    if kind not in ("probabilities", "log_probabilities"):
+        return prediction
+    p = np.exp(prediction) if kind == "log_probabilities" else prediction
+    p = (p + 1e-300) / np.sum(p + 1e-300, axis=-1, keepdims=True)
+    return np.minimum(np.log(p), 0.0) if kind == "log_probabilities" else p
 
 
 def hard(loss, items=(5,), seed=0):
     """Return certain targets as floats: one-hot rows, the ends of an interval, the few allowed numbers."""
     rng = np.random.default_rng(seed + 1000)
-    if isinstance(loss, RowLoss):
+    if is_class(loss):
         return np.eye(K)[rng.integers(0, K, items)]
     if members(loss):
         return rng.choice(members(loss), items)
     if has_labels(loss):
         return rng.choice([loss.target_domain.low, loss.target_domain.high], items)
-    return sample(loss.target_domain, rng, items).round()
+    return sample(loss.target_domain, rng, whole_shape(loss, items)).round()
 
 
 def integers(loss, items=(5,), seed=0):
     """Return whole-number targets: class indices of rows, else certain targets as int64."""
     target = hard(loss, items, seed)
-    return target.argmax(-1) if isinstance(loss, RowLoss) else target.astype(np.int64)
+    return target.argmax(-1) if is_class(loss) else target.astype(np.int64)
+
+
+def formula(loss, quantity, xp, prediction, target, *extra):
+    """Return what a formula gives on any namespace: one value per item, a derivative like the prediction.
+
+    A batch loss is one item, whose weights are ones.
+    """
+    if is_batch(loss):
+        table = lambda x: x.reshape(-1, K if is_row(loss) else 1)  # noqa: E731
+        x, t, *extra = map(table, (prediction, target, *extra))
+        result = getattr(loss, f"_{quantity}")(xp, x, t, x[:, :1] * 0 + 1, *extra)
+        return result[0] if quantity == "value" else result.reshape(prediction.shape)
+    result = getattr(loss, f"_{quantity}")(xp, prediction, target, *extra)
+    return result[..., 0] if quantity == "value" and is_row(loss) else result
 
 
 def items_of(loss, xp, prediction, target):
     """Return what the value formula gives, one number per item."""
-    value = loss._value(xp, prediction, target)
-    return value[..., 0] if isinstance(loss, RowLoss) else value
+    return formula(loss, "value", xp, prediction, target)
+
+
+def single_places(loss, shape):
+    """Return indices of a prediction that together pick every number, each at most once in an item."""
+    return list(np.ndindex(shape)) if is_batch(loss) else entries(loss)
 
 
 # --- array libraries -----------------------------------------------------------------------------------

@@ -10,10 +10,9 @@ from random import Random
 
 import numpy as np
 import sympy
-from losses_under_test import K, numeric
+from losses_under_test import K, formula, is_batch, is_row, numeric
 
 from amiss.arrays.symbolic import SymbolicNamespace
-from amiss.core import RowLoss
 
 
 class Row(np.ndarray):
@@ -32,7 +31,8 @@ class Symbolic:
     """A loss with symbols for prediction, target, direction and every numeric parameter.
 
     Attributes:
-        value, gradient, hessian, product: expressions; rows of them for a row loss.
+        value: the expression of one item; gradient, hessian, product: arrays of expressions, one for each
+            number of its prediction. A batch loss is given two items.
         places: the symbols, each with a function that draws a rational number for it.
     """
 
@@ -49,24 +49,27 @@ class Symbolic:
             given["class_weight"] = tuple(
                 self._symbol(f"c{k}", lambda random: 5 * _unit(random)) for k in range(K)
             )
-        make = self._row if isinstance(loss, RowLoss) else self._symbol
-        self.prediction = make("z", lambda random: _inside(loss.prediction_domain, random))
-        self.direction = make("v", lambda random: 4 * _unit(random) - 2)
-        target = make("y", lambda random: _inside(loss.target_domain, random))
+        shape = (2,) * is_batch(loss) + (K,) * is_row(loss) or (1,)
+        self.prediction = self._array("z", shape, lambda random: _inside(loss.prediction_domain, random))
+        self.direction = self._array("v", shape, lambda random: 4 * _unit(random) - 2)
+        target = self._array("y", shape, lambda random: _inside(loss.target_domain, random))
         formulas = type(loss)._with(given)
-        arguments = (SymbolicNamespace(named=False), self.prediction, target)
-        self.value = _exact(formulas._value(*arguments))
-        self.gradient = _exact(formulas._gradient(*arguments))
-        self.hessian = _exact(formulas._hessian(*arguments))
-        self.product = _exact(formulas._hessian_product(*arguments, self.direction))
+        xp, arguments = SymbolicNamespace(named=False), (self.prediction, target)
+        self.value = _exact(np.ravel(formula(formulas, "value", xp, *arguments))[0])
+        self.gradient = _exact(formula(formulas, "gradient", xp, *arguments))
+        self.hessian = _exact(formula(formulas, "hessian", xp, *arguments))
+        self.product = _exact(formula(formulas, "hessian_product", xp, *arguments, self.direction))
 
     def _symbol(self, key, draw, positive=False):
         symbol = sympy.Symbol(key, real=True, positive=positive or None)
         self.places[symbol] = draw
         return symbol
 
-    def _row(self, key, draw):
-        return np.array([self._symbol(f"{key}{k}", draw) for k in range(K)], dtype=object).view(Row)
+    def _array(self, key, shape, draw):
+        made = np.empty(shape, dtype=object)
+        for at in np.ndindex(shape):
+            made[at] = self._symbol(key + "_".join(map(str, at)) * (made.size > 1), draw)
+        return made.view(Row)
 
     def points(self, count=80):
         """Return points that are spread over the domains, so that every region is met."""
@@ -120,24 +123,33 @@ def branch(expression, point, seen):
     return sympy.Integer(side) if isinstance(expression, sympy.sign) else side * arguments[0]
 
 
-def is_zero(expression, points):
+def is_zero(expression, points, prove=True):
     """Return how it was decided that an expression is 0: "proof" or "50 digits"; None if it is not 0.
 
     Exponentials become positive symbols; what a derivative leaves over is then a rational function of symbols
     and logarithms, and reducing it to lowest terms decides. Where that does not, rational points do.
     """
-    plain = sympy.expand(
-        expression, power_exp=True, mul=False, multinomial=False, log=False, power_base=False
-    )
-    plain = plain.subs({sympy.exp(symbol): sympy.Dummy(positive=True) for symbol in plain.free_symbols})
-    if sympy.cancel(sympy.together(plain)) == 0:
+    if prove and _cancels(expression):
         return "proof"
     residues = [abs(sympy.N(expression.subs(point), 50, maxn=500)) for point in points[:5]]
     return "50 digits" if all(residue < sympy.Float("1e-45") for residue in residues) else None
 
 
-def check_derivatives(symbolic, claims):
+def _cancels(expression):
+    plain = sympy.expand(
+        expression, power_exp=True, mul=False, multinomial=False, log=False, power_base=False
+    )
+    plain = plain.subs({sympy.exp(symbol): sympy.Dummy(positive=True) for symbol in plain.free_symbols})
+    return sympy.cancel(sympy.together(plain)) == 0
+
+
+def check_derivatives(symbolic, claims, prove=True):
     """Assert of each (function, variable, claimed derivative) that it holds in every region.
+
+    Args:
+        symbolic: the loss whose symbols these are.
+        claims: triples of expressions and a symbol.
+        prove: whether to try a proof before digits.
 
     Returns:
         how that was decided, {"proof"} or with "50 digits" among it.
@@ -145,7 +157,7 @@ def check_derivatives(symbolic, claims):
     points, decided, seen = symbolic.points(), set(), {}
     for function, variable, claimed in claims:
         for smooth, derivative in {(branch(function, p, seen), branch(claimed, p, seen)) for p in points}:
-            how = is_zero(sympy.diff(smooth, variable) - derivative, points)
+            how = is_zero(sympy.diff(smooth, variable) - derivative, points, prove)
             assert how, f"d/d{variable} of {smooth} is {sympy.diff(smooth, variable)}, not {derivative}"
             decided.add(how)
     for switch, choices in seen.items():

@@ -17,6 +17,7 @@ AMBIGUOUS = {
     "logistic": ("bce", "binary:logistic"),
     "l2_loss": ("optax.l2_loss", "mse"),
     "nll": ("NLLLoss", "ce"),
+    "poisson": ("Poisson", "torch.nn.PoissonNLLLoss", "keras.losses.Poisson", "count:poisson"),
 }
 """Spellings on which peers disagree, and the names that say which is meant."""
 
@@ -24,10 +25,12 @@ SCALED = {"optax.l2_loss": (0.5, "mse")}
 """Spellings of a multiple of a loss."""
 
 
+_COSINE = "Its negative differs from CosineDistance by a constant only: write 'cosine', which is 0 at best."
 ELSEWHERE = {
+    "cosine_similarity": _COSINE,
+    "keras.losses.CosineSimilarity": _COSINE,
     "smooth_l1": "Smooth L1 with beta is Huber(delta=beta) / beta: write amiss.Huber(1.0) / 1.0.",
     "SmoothL1Loss": "Smooth L1 with beta is Huber(delta=beta) / beta: write amiss.Huber(1.0) / 1.0.",
-    "rmse": "Its gradient is that of the MSE divided by 2 RMSE: train with 'mse', report the square root.",
 }
 """Names that many look for, and what to write instead."""
 
@@ -37,7 +40,7 @@ def catalogue() -> dict[str, tuple[type[Loss], ...]]:
 
     Examples:
         >>> [loss.__name__ for loss in catalogue()["regression"]]
-        ['SquaredError', 'AbsoluteError', 'Huber', 'LogCosh', 'Pinball', 'Linex']
+        ['SquaredError', 'AbsoluteError', 'RootMeanSquaredError', 'Huber', 'LogCosh', 'Pinball', 'Linex']
     """
     return dict(FAMILIES)
 

@@ -11,11 +11,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from losses_under_test import K, cases, draw, hard, has_labels, members, name
-from scipy import stats
+from losses_under_test import (
+    K,
+    cases,
+    distributions,
+    draw,
+    hard,
+    has_labels,
+    is_batch,
+    is_class,
+    is_row,
+    members,
+    name,
+)
+from scipy import optimize, stats
 
 import amiss
-from amiss.core import Combination, RowLoss
+from amiss.core import Combination
 
 FAR = 30.0
 """A logit that stands for certainty."""
@@ -54,12 +66,18 @@ def linked(loss, mean, link=None):
 def means(loss, count, seed=0):
     """Return means inside the domain of the targets, often near its ends: numbers, or rows that sum to 1."""
     rng = np.random.default_rng(seed)
-    if isinstance(first(loss), RowLoss):
+    if is_class(first(loss)):
         return np.concatenate([rng.dirichlet(np.full(K, a), count // 2) for a in (0.2, 2.0)])
     if not has_labels(first(loss)) or members(first(loss)):
-        return rng.normal(scale=3.0, size=count)
+        shape = (count, K) if is_row(first(loss)) else (count,)
+        return clamped(first(loss), rng.normal(scale=3.0, size=shape))
     near = rng.uniform(size=count) ** rng.choice([1, 6], count)
     return rng.permuted(np.stack([near, 1 - near]), axis=0)[0]
+
+
+def clamped(loss, mean):
+    """Return means that a target may have: counts are not negative."""
+    return np.abs(mean) if loss.target_domain.low == 0.0 else mean
 
 
 def predictions(loss, count=300, seed=0):
@@ -67,17 +85,17 @@ def predictions(loss, count=300, seed=0):
     rng, plain = np.random.default_rng(seed), first(loss)
     domain = plain.prediction_domain
     ordinary, _ = draw(plain, (count,), seed)
-    if np.isinf(domain.low):
+    if np.isinf(domain.low) or np.isinf(domain.high):
         far = ordinary * 10.0 ** rng.uniform(
-            -3, 8 if np.isinf(domain.high) else 2, (count, *[1] * (ordinary.ndim - 1))
+            -9, 8 if np.isinf(domain.high) else 2, (count, *[1] * (ordinary.ndim - 1))
         )
         far = np.minimum(far, domain.high)
-        corners = np.array([-50.0, 0.0, min(50.0, domain.high)])
+        corners = np.array([max(-50.0, domain.low), 0.0, min(50.0, domain.high)])
     else:
         far = domain.low + (ordinary - domain.low) ** 8
         far[::2] = domain.high - far[::2]
         corners = np.array([domain.low, domain.high, (domain.low + domain.high) / 2])
-    if isinstance(plain, RowLoss):
+    if is_row(plain):
         corners = np.stack(np.meshgrid(*[corners] * K), -1).reshape(-1, K)
     return np.concatenate([ordinary, far, corners])
 
@@ -89,7 +107,7 @@ def targets(loss, prediction, seed=0):
     mixed = np.where(
         np.arange(items).reshape(-1, *[1] * (soft.ndim - 1)) % 3 == 0, soft, hard(plain, (items,), seed)
     )
-    if not has_labels(plain):
+    if plain.target_domain.everything:
         mixed[::7] = prediction[::7]
     return mixed
 
@@ -100,24 +118,32 @@ def points(loss):
     return prediction, targets(loss, prediction)
 
 
+def each(loss, method, *arrays):
+    """Return a quantity of each item; an item of a batch loss is a batch of its own."""
+    if not is_batch(first(loss)):
+        return method(*arrays, reduction="none" if method == loss else "sum")
+    found = [method(*(x[None] for x in items)) for items in zip(*arrays, strict=True)]
+    return np.array([np.asarray(x).reshape(np.shape(x)[1:]) for x in found])
+
+
 def value(loss, prediction, target):
-    return loss(prediction, target, reduction="none")
+    return each(loss, loss, prediction, target)
 
 
 def gradient(loss, prediction, target):
-    return loss.gradient(prediction, target, reduction="sum")
+    return each(loss, loss.gradient, prediction, target)
 
 
 def size(loss, x):
     """Return the norm of each item."""
-    return np.linalg.norm(x, axis=-1) if isinstance(first(loss), RowLoss) else np.abs(x)
+    return np.linalg.norm(x, axis=-1) if is_row(first(loss)) else np.abs(x)
 
 
 def line(loss, entry_target):
     """Return, for one target, a segment of the domain as a function of a number, and its ends."""
     domain = first(loss).prediction_domain
     low, high = max(domain.low, -50.0), min(domain.high, 50.0)
-    if not isinstance(first(loss), RowLoss):
+    if not is_row(first(loss)):
         return lambda s: s, low, high
     base = np.full(K, (low + high) / 2)
     k = int(np.argmax(entry_target))
@@ -177,6 +203,9 @@ def check_convex(loss, facts):
 
 def check_lipschitz(loss, facts):
     norms = size(loss, gradient(loss, *points(loss)))
+    if facts.lipschitz is None:
+        assert norms.max() < 1e6
+        return
     if facts.lipschitz == math.inf:
         assert norms.max() > 1e6, f"no gradient is longer than {norms.max()}"
         return
@@ -187,15 +216,18 @@ def check_lipschitz(loss, facts):
 
 def curvatures(loss, prediction, target):
     """Return the largest curvature of each item in any direction."""
-    if not isinstance(first(loss), RowLoss):
-        return np.abs(loss.hessian(prediction, target, reduction="sum"))
+    if not is_row(first(loss)):
+        return np.abs(each(loss, loss.hessian, prediction, target))
     columns = [np.broadcast_to(direction, prediction.shape) for direction in np.eye(K)]
-    matrices = np.stack([loss.hessian_product(prediction, target, v, reduction="sum") for v in columns], -1)
+    matrices = np.stack([each(loss, loss.hessian_product, prediction, target, v) for v in columns], -1)
     return np.max(np.abs(np.linalg.eigvalsh(np.where(np.isfinite(matrices), matrices, 1e300))), axis=-1)
 
 
 def check_smoothness(loss, facts):
     steepest = curvatures(loss, *points(loss)).max()
+    if facts.smoothness is None:
+        assert steepest < 1e6
+        return
     found = [jump for target in some_targets(loss) for jump in jumps(loss, target)]
     if facts.smoothness == math.inf:
         assert found or steepest > 1e6, f"no gradient changes faster than {steepest}"
@@ -214,10 +246,17 @@ KINKS = {
     "not at the clipping point": lambda loss, target: [loss.epsilon],
     "not at probabilities 0 and 1": lambda loss, target: [],
     "not at probability 0": lambda loss, target: [],
+    "not at rate 0": lambda loss, target: [],
+    "not where every error is 0": lambda loss, target: [target],
+    "not at a vector of zeros": lambda loss, target: [0.0],
 }
 """Where the gradient jumps inside the domain."""
 
-INFINITE_ENDS = {"not at probabilities 0 and 1": (0.0, 1.0), "not at probability 0": (0.0,)}
+INFINITE_ENDS = {
+    "not at probabilities 0 and 1": (0.0, 1.0),
+    "not at probability 0": (0.0,),
+    "not at rate 0": (0.0,),
+}
 """Where the gradient of the wrong certain target is infinite."""
 
 
@@ -241,10 +280,18 @@ def check_differentiable(loss, facts):
             if np.isinf(gradient(loss, prediction, np.broadcast_to(target, prediction.shape))).any():
                 infinite.add(end)
     assert infinite == set(INFINITE_ENDS.get(facts.differentiable, ()))
+    if facts.differentiable == "not at a vector of zeros":
+        near = 1e-9 * np.eye(K)
+        assert np.all(size(loss, gradient(loss, near, np.ones((K, K)))) > 1e8)
 
 
 def check_lower_bound(loss, facts):
-    values = value(loss, *points(loss))
+    if facts.lower_bound == -math.inf:
+        target = 10.0 ** np.arange(6)
+        assert value(loss, linked(loss, target), target).min() < -1e5
+        return
+    prediction, target = points(loss)
+    values = value(loss, distributions(first(loss), prediction), target)
     assert np.nanmin(values) >= facts.lower_bound - 1e-12, f"a value is {np.nanmin(values)}"
     if is_default(loss):
         assert np.nanmin(values) <= facts.lower_bound + 1e-9, f"no value is below {np.nanmin(values)}"
@@ -272,6 +319,8 @@ def check_symmetric(loss, facts):
     if probable:
         room = np.minimum(mean, 1 - mean) / np.abs(error)
         error *= 0.9 * (room.min(-1, keepdims=True) if room.ndim > 1 else room)
+    elif first(loss).target_domain.low == 0.0:
+        mean, error = 1.0 + mean, np.clip(error, -0.9, 0.9)
     above, below = (value(loss, linked(loss, mean + e), mean) for e in (error, -error))
     same = np.abs(above - below) <= 1e-9 * (1 + np.abs(above))
     assert same.all() == facts.symmetric
@@ -304,8 +353,25 @@ def _huber_location(loss, target):
     return _zero_of_mean(lambda error: np.clip(error, -loss.delta, loss.delta), target)
 
 
+def _focal_mean(loss, target):
+    yes, no = loss.positive_weight * target.sum(), loss.negative_weight * (1 - target).sum()
+
+    def cost(p):
+        return -yes * (1 - p) ** loss.gamma * np.log(p) - no * p**loss.gamma * np.log1p(-p)
+
+    return optimize.minimize_scalar(
+        cost, bounds=(1e-6, 1 - 1e-6), method="bounded", options={"xatol": 1e-12}
+    ).x
+
+
+def _unit(x):
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
 STATISTICS = {
     "mean": lambda loss, target: target.mean(0),
+    "focal mean": _focal_mean,
+    "mean direction": lambda loss, target: _unit(target).mean(0),
     "median": lambda loss, target: np.median(target),
     "Huber location": _huber_location,
     "zero of the mean tanh": lambda loss, target: _zero_of_mean(np.tanh, target),
@@ -317,6 +383,7 @@ STATISTICS = {
     "weighted mean": _weighted_mean,
     "weighted frequencies": _weighted_frequencies,
     "depends on the terms": None,
+    "depends on the classes": None,
 }
 """What a constant prediction converges to, in the space of the targets."""
 
@@ -338,7 +405,7 @@ def check_minimiser(loss, facts):
     inside = has_labels(plain) and not members(plain)
     for other in means(loss, 20):
         for share in (1e-3, 0.1):
-            constant = best + share * (other - best) if inside else best + share * other
+            constant = clamped(plain, best + share * (other - best) if inside else best + share * other)
             assert mean_loss(constant) >= least - 1e-13, f"{constant} is better than {best}"
             if share == 0.1:
                 assert mean_loss(constant) > least, f"{constant} is as good as {best}"
@@ -348,6 +415,8 @@ DISTRIBUTIONS = {
     "hyperbolic secant": lambda mean, target: stats.hypsecant.logpdf(target, loc=mean),
     "normal": lambda mean, target: stats.norm.logpdf(target, loc=mean),
     "Laplace": lambda mean, target: stats.laplace.logpdf(target, loc=mean),
+    "Poisson": lambda mean, target: stats.poisson.logpmf(target, mean),
+    "von Mises-Fisher": lambda mean, target: np.sum(_unit(mean) * _unit(target), axis=-1),
     "Bernoulli": lambda mean, target: stats.bernoulli.logpmf(target, mean),
     "categorical": lambda mean, target: np.sum(target * np.log(mean), axis=-1),
 }
@@ -371,7 +440,7 @@ def check_likelihood(loss, facts):
 
 def check_link(loss, facts):
     mean = means(loss, 30)
-    if facts.link != "identity":
+    if has_labels(first(loss)) and facts.link != "identity":
         mean = np.clip(mean, 1e-9, 1 - 1e-9)
         mean = mean / mean.sum(-1, keepdims=True) if mean.ndim > 1 else mean
     target = hard(first(loss), (30,))

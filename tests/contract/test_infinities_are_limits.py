@@ -7,12 +7,13 @@ from losses_under_test import LIBRARIES, K, array, draw, elementwise, hard, name
 FAR = 1e290
 """A prediction beyond which nothing changes but what grows without end."""
 
-UNBOUNDED = [loss for loss in variants() if np.isinf(loss.prediction_domain.high)]
+UNBOUNDED = [loss for loss in variants() if loss.prediction_domain.everything]
 
 
 def limit(far):
-    """Return what results at FAR tend to: what grows with the prediction is infinite."""
-    return np.where(np.abs(far) > 1e280, np.copysign(np.inf, far), far)
+    """Return what results at FAR tend to: what grows with the prediction is infinite, what shrinks is 0."""
+    grown = np.where(np.abs(far) > 1e280, np.copysign(np.inf, far), far)
+    return np.where(np.abs(far) < 1e-280, 0.0, grown)
 
 
 def assert_limits(loss, library, far, infinite, target):

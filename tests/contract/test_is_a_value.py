@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 import torch
-from losses_under_test import LIBRARIES, array, cases, classes, close, draw, name, numbers, numeric
+from losses_under_test import LIBRARIES, array, cases, classes, close, draw, few, name, numbers, numeric
 
 import amiss
 
@@ -66,7 +66,7 @@ def test_a_call_leaves_nothing_behind(loss, library):
     inputs = [array(library, x) for x in draw(loss, (4,))]
     before = [numbers(x).copy() for x in inputs]
     first = loss.value_and_gradient(*inputs)
-    loss.value_and_gradient(*(array(library, x) for x in draw(loss, (2, 3), seed=7)))
+    loss.value_and_gradient(*(array(library, x) for x in draw(loss, (4, 2), seed=7)))
     second = loss.value_and_gradient(*inputs)
     for x, y in zip(first, second, strict=True):
         np.testing.assert_array_equal(numbers(x), numbers(y))
@@ -86,14 +86,19 @@ def test_a_result_is_an_array_of_its_own():
         assert result.flags.writeable
 
 
-@pytest.mark.parametrize("loss", cases(), ids=name)
+@pytest.mark.parametrize("loss", few(), ids=name)
 def test_it_is_a_constant_of_a_compiled_jax_program(loss):
     prediction, target = draw(loss, (4,))
-    compiled = jax.jit(lambda which, x, y: which(x, y), static_argnums=0)
-    close(compiled(loss, prediction, target), loss(prediction, target))
-    assert compiled._cache_size() == 1
-    compiled(copy.deepcopy(loss), prediction, target)
-    assert compiled._cache_size() == 1
+    traced = []
+
+    def call(which, x, y):
+        traced.append(which)
+        return which(x, y)
+
+    compiled = jax.jit(call, static_argnums=0)
+    for same in (loss, copy.deepcopy(loss)):
+        close(compiled(same, prediction, target), loss(prediction, target))
+    assert len(traced) == 1
 
 
 @pytest.mark.parametrize("loss", cases(), ids=name)

@@ -1,79 +1,93 @@
 """Threads change the time of a result, and not a bit of it; a forked child and other threads work too."""
 
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+from losses_under_test import draw, elementwise, integers, name, rows, variants
 
-import amiss
 from amiss import kernels
 
 COUNTS = (1, 2, 3, 4, 7, 8, 16)
 
 
-@pytest.fixture(scope="module")
-def inputs():
-    generator = np.random.default_rng(0)
-    z = generator.normal(scale=5.0, size=100_003)
-    return z, (generator.random(z.size) < 0.5).astype(float), generator.random(z.size)
+def has_driver(loss):
+    return getattr(loss, "_softmax_driver", None) is not None
 
 
-def results(inputs):
-    z, y, w = inputs
-    rows, labels = z[:99_990].reshape(-1, 30), (np.arange(3333) % 30)
-    found = [
-        *amiss.BinaryCrossEntropy().value_and_gradient(z, y, w),
-        *amiss.Huber().gradient_and_hessian(z, y),
-        amiss.SquaredError()(z.astype(np.float32), y.astype(np.float32), reduction="sum"),
-        *amiss.CrossEntropy().value_and_gradient(rows, labels),
-    ]
+COMPILED = [*elementwise(variants()), *filter(has_driver, rows(variants()))]
+"""The losses that have a kernel: of numbers, and of rows of logits with class indices."""
+
+
+def inputs(loss, items=40_009):
+    """Return predictions, targets and weights of so many items that blocks of them go to several threads."""
+    weight = np.random.default_rng(0).random(items)
+    return draw(loss, (items,), scale=5.0)[0], integers(loss, (items,)), weight
+
+
+def results(loss, prediction, target, weight):
+    """Return all bits of what kernels compute, in both precisions."""
+    found = []
+    for dtype in (np.float64, np.float32):
+        given = prediction.astype(dtype), target, weight.astype(dtype)
+        found += [*loss.value_and_gradient(*given), *loss.gradient_and_hessian(*given)]
     return b"".join(np.asarray(result).tobytes() for result in found)
 
 
-@pytest.mark.parametrize("count", COUNTS)
-def test_any_number_of_threads_gives_the_same_bits(inputs, count):
+@pytest.mark.parametrize("loss", COMPILED, ids=name)
+def test_any_number_of_threads_gives_the_same_bits(loss):
+    given = inputs(loss)
     with kernels.threads(1):
-        expected = results(inputs)
-    with kernels.threads(count):
-        assert results(inputs) == expected
+        expected = results(loss, *given)
+    for count in COUNTS:
+        with kernels.threads(count):
+            assert results(loss, *given) == expected, f"with {count} threads"
 
 
-def test_repeats_give_the_same_bits():
-    z = np.random.default_rng(1).normal(size=20_000)
-    loss, first = amiss.BinaryCrossEntropy(), None
+@pytest.mark.parametrize("loss", COMPILED, ids=name)
+def test_repeats_give_the_same_bits(loss):
+    given, first = inputs(loss, 20_000), None
     with kernels.threads(4):
         for _ in range(1000):
-            value = loss(z, (z > 0).astype(float)).tobytes()
+            value = loss(*given).tobytes()
             first = first or value
             assert value == first
 
 
 FORK = """
-import os, numpy as np, amiss
+import os
 from amiss import kernels
-z = np.random.default_rng(0).normal(size=200_000)
-y = (z > 0).astype(float)
+from kernels.test_threads import COMPILED, inputs, results
+given = {loss: inputs(loss) for loss in COMPILED}
 with kernels.threads(4):
-    expected = amiss.BinaryCrossEntropy().gradient(z, y).tobytes()
+    expected = {loss: results(loss, *given[loss]) for loss in COMPILED}
     for _ in range(20):
         child = os.fork()
         if child == 0:
-            os._exit(0 if amiss.BinaryCrossEntropy().gradient(z, y).tobytes() == expected else 1)
+            os._exit(0 if all(results(loss, *given[loss]) == expected[loss] for loss in COMPILED) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
 
 
 def test_a_forked_child_has_threads_of_its_own():
-    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60)
+    tests = str(Path(__file__).parents[1])
+    command = [sys.executable, "-c", FORK]
+    subprocess.run(command, check=True, timeout=60, env=os.environ | {"PYTHONPATH": tests})
 
 
-def test_python_threads_at_once_give_the_same_bits(inputs):
+def test_python_threads_at_once_give_the_same_bits():
+    given = {loss: inputs(loss) for loss in COMPILED}
+
+    def everything():
+        return [results(loss, *given[loss]) for loss in COMPILED]
+
     with kernels.threads(2):
-        expected = results(inputs)
-        found = []
-        workers = [threading.Thread(target=lambda: found.append(results(inputs))) for _ in range(8)]
+        expected, found = everything(), []
+        workers = [threading.Thread(target=lambda: found.append(everything())) for _ in range(8)]
         for worker in workers:
             worker.start()
         for worker in workers:

@@ -75,6 +75,22 @@ class Namespace(ABC):
     def length(self, x: Array) -> Any:
         """Return the number of classes: the length of the last axis."""
 
+    @abstractmethod
+    def over_items(self, x: Array) -> Array:
+        """Sum over the items of a batch, the last axis but one; the axis stays, with length 1."""
+
+    @abstractmethod
+    def largest_size(self, x: Array) -> Array:
+        """Largest |x| over the items of a batch, 0 for none; the axis stays, with length 1."""
+
+    @abstractmethod
+    def splitter(self) -> Array:
+        """Return 2^s + 1, where s is half of the dtype's significant bits, rounded up."""
+
+    def named_part(self, name: str, x: Array) -> Array:
+        """Return x; a printed formula calls it by its name, and says what that is beside it."""
+        return x
+
     # --- built from them -------------------------------------------------------------------------------
     def clip(self, x: Array, low: Array, high: Array) -> Array:
         """Return x limited to [low, high]; NaN stays NaN."""
@@ -93,9 +109,64 @@ class Namespace(ABC):
         silent = (weight == 0.0) & (self.abs(x) == float("inf"))
         return weight * self.where(silent, 0.0, x)
 
+    def ratio(self, x: Array, y: Array) -> Array:
+        """Return x / y, which is 0 where x is 0."""
+        return self.where(x == 0.0, self.full(0.0, y), x / y)
+
     def xlogy(self, x: Array, y: Array) -> Array:
         """Return x * log(y), which is 0 where x is 0."""
         return self.weigh(x, self.log(y))
+
+    def log_ratio(self, x: Array, y: Array) -> Array:
+        """Return log(x / y) for x, y >= 0, right to the last digits where they are close."""
+        ratio = x / y
+        moderate = (ratio > 1e-30) & (ratio < 1e30)
+        far = self.where(moderate, self.log(self.where(moderate, ratio, 1.0)), self.log(x) - self.log(y))
+        gap = x - y
+        return self.where(self.abs(gap) <= 0.5 * y, self.log1p(gap / y), far)
+
+    # What rounding takes from a difference or a product is a number of the dtype again (Dekker, 1971). Put
+    # back to first order, it saves an exponential |x| / 2 ULP.
+    def difference(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return x - y and what rounding took from it, or 0 where that is no small number."""
+        gap = x - y
+        back = gap - x
+        return gap, self._if_small((x - (gap - back)) - (y + back))
+
+    def product(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return x * y and what rounding took from it, or 0 where that is no small number."""
+        whole = x * y
+        (a, b), (c, d) = self._halves(x), self._halves(y)
+        return whole, self._if_small(((a * c - whole) + a * d + b * c) + b * d)
+
+    def _halves(self, x: Array) -> tuple[Array, Array]:
+        """Return two numbers of half the significant bits that add up to x."""
+        grown = self.splitter() * x
+        high = grown - (grown - x)
+        return high, x - high
+
+    def _if_small(self, lost: Array) -> Array:
+        return self.where(self.abs(lost) < 1.0, lost, 0.0)
+
+    def scaled_difference(self, scale: Array, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return scale * (x - y) and what rounding took from it."""
+        gap, lost = self.difference(x, y)
+        whole, more = self.product(scale, gap)
+        return whole, self._if_small(more + scale * lost)
+
+    def corrected(self, value: Array, slope: Array, lost: Array) -> Array:
+        """Return f(x + lost) from the value and the slope of f at x."""
+        return value + self.where(self.abs(slope) < float("inf"), slope * lost, 0.0)
+
+    def exp_less(self, x: Array, y: Array) -> Array:
+        """Return exp(x) - y, infinite where the exponential is."""
+        grown = self.exp(x)
+        return grown - self.where(grown == float("inf"), 0.0, y)
+
+    def exp_difference(self, x: Array, y: Array) -> Array:
+        """Return exp(x - y) to a few ULP; rounding x - y alone would cost |x - y| / 2 of them."""
+        gap, lost = self.difference(x, y)
+        return self.exp(gap) * (1.0 + lost)
 
     def softplus(self, x: Array) -> Array:
         """Return log(1 + exp(x)), right to the last digits in both tails."""
@@ -110,19 +181,46 @@ class Namespace(ABC):
         small = self.exp(-self.abs(x))
         return self.where(x >= 0.0, 1.0, small) / (1.0 + small)
 
+    def sigmoid_power(self, x: Array, power: Array) -> Array:
+        """Return sigmoid(x) to a power, a few ULP off in the tail where it is exp(power * x), too."""
+        tail, lost = self.product(power, self.minimum(x, 0.0))
+        near = self.exp(-power * self.log1p(self.exp(-self.abs(x))))
+        return self.exp(tail) * (1.0 + lost) * near
+
+    def sigmoid_slope(self, x: Array, weight: Array, lost: Array) -> Array:
+        """Return weight * sigmoid(x) * sigmoid(-x), given what rounding took from the weight."""
+        small = self.exp(-self.abs(x))
+        whole, more = self.difference(1.0, -(2.0 * small + small * small))
+        slope = weight / whole * small
+        return slope + slope * (lost / weight - more / whole)
+
     def log_cosh(self, x: Array) -> Array:
         """Return log(cosh(x)), right to the last digits near 0 too, where it is x squared over 2."""
         size = self.abs(x)
         near = self.minimum(size, 1.0)
-        grown = self.expm1(near)
-        small = self.log1p(grown * grown / (2.0 * (grown + 1.0)))
+        square = near * near
+        series = 1.0 / math.factorial(18)
+        for k in range(16, 0, -2):  # of (cosh(x) - 1) / x squared
+            series = series * square + 1.0 / math.factorial(k)
         large = (size - 0.6931471805599453) + self.log1p(self.exp(-2.0 * size))
-        return self.where(size <= 1.0, small, large)
+        return self.where(size <= 1.0, self.log1p(square * series), large)
 
     def sech_squared(self, x: Array) -> Array:
         """Return 1 / cosh(x) squared, which is 1 - tanh(x) squared without cancelling."""
         small = self.exp(-2.0 * self.abs(x))
-        return 4.0 * small / ((1.0 + small) * (1.0 + small))
+        return 4.0 * small / (1.0 + small * (2.0 + small))
+
+    def scaled_exp(self, scale: Array, x: Array) -> Array:
+        """Return scale * exp(x), infinite only where that overflows."""
+        return self._scaled(scale, x, self.exp(x))
+
+    def scaled_expm1(self, scale: Array, x: Array) -> Array:
+        """Return scale * (exp(x) - 1), infinite only where that overflows."""
+        return self._scaled(scale, x, self.expm1(x))
+
+    def _scaled(self, scale: Array, x: Array, grown: Array) -> Array:
+        late = (scale * math.exp(64.0)) * self.exp(x - 64.0)
+        return self.where(grown == float("inf"), late, scale * grown)
 
     def expm1_minus(self, x: Array) -> Array:
         """Return exp(x) - 1 - x; near 0, where it is x squared over 2, from its series."""
@@ -135,16 +233,11 @@ class Namespace(ABC):
     def _softmax_parts(self, z: Array) -> tuple[Array, Array, Array, Array]:
         """Return the largest logit, where it is reached, exp(z - largest), and the sum of these less one.
 
-        The largest term is exactly 1 and stays out of the sum, so nothing cancels for a confident row; the
-        rounding error of the difference is put back to first order, as it would cost |z - largest| / 2 ULP.
+        The largest term is exactly 1 and stays out of the sum, so nothing cancels for a confident row.
         """
         largest = self.max(z)
         top = z == largest
-        gap = self.where(top, 0.0, z - largest)
-        back = gap - z
-        error = (z - (gap - back)) - (largest + back)
-        grown = self.exp(gap)
-        grown = grown + grown * self.where(self.abs(error) < 1.0, error, 0.0)
+        grown = self.where(top, 1.0, self.exp_difference(z, largest))
         rest = self.sum(self.where(top, 0.0, grown)) + (self.sum(self.indicator(top)) - 1.0)
         return largest, top, grown, rest
 
@@ -167,6 +260,41 @@ class Namespace(ABC):
         _, top, grown, rest = self._softmax_parts(z)
         whole = 1.0 + rest
         return grown / whole, self.where(top, rest, whole - grown) / whole
+
+    def softmax_pull(self, z: Array, slope: Array) -> Array:
+        """Return the derivative in the logits z of a function of p = softmax(z) with a given slope in p.
+
+        It is p (slope - sum(p slope)). Counted from the slope of the largest class, which changes nothing,
+        the sum is small for a confident row and does not cancel.
+        """
+        _, top, _, _ = self._softmax_parts(z)
+        highest = self.indicator(top)
+        slope = slope - self.sum(self.weigh(highest, slope)) / self.sum(highest)
+        p = self.softmax(z)
+        return p * (slope - self.sum(p * slope))
+
+    # --- a row of real numbers -------------------------------------------------------------------------
+    def unit(self, x: Array) -> tuple[Array, Array]:
+        """Return the row divided by its length, and the length; no square overflows.
+
+        A row of 0 stays 0; a row with infinite numbers points where these do.
+        """
+        size = self.abs(x)
+        largest = self.max(size)
+        endless = largest == float("inf")
+        scale = self.where((largest == 0.0) | endless, 1.0, largest)
+        farthest = self.where(size == float("inf"), self.sign(x), 0.0)
+        scaled = self.where(endless, farthest, self.where(endless, 0.0, x) / scale)
+        length = self.sqrt(self.sum(scaled * scaled))
+        return scaled / self.where(length == 0.0, 1.0, length), length * largest
+
+    # --- a batch of items ------------------------------------------------------------------------------
+    def root_mean_square(self, x: Array, weight: Array) -> Array:
+        """Return the root of the weighted mean of squares over the items; no square overflows."""
+        largest = self.largest_size(x)
+        scale = self.where((largest == 0.0) | (largest == float("inf")), 1.0, largest)
+        scaled = x / scale
+        return scale * self.sqrt(self.over_items(weight * scaled * scaled) / self.over_items(weight))
 
 
 class ArrayNamespace(Namespace):
@@ -238,6 +366,18 @@ class ArrayNamespace(Namespace):
     def max(self, x: Array) -> Array:
         return self.api.max(x, axis=-1, keepdims=True)
 
+    def over_items(self, x: Array) -> Array:
+        return self.api.sum(x, axis=-2, keepdims=True)
+
+    def largest_size(self, x: Array) -> Array:
+        return self.api.max(self.api.abs(x), axis=-2, keepdims=True, initial=0.0)
+
+    def splitter(self) -> Array:
+        return self.constant(2.0**27 + 1.0 if "float64" in str(self.dtype) else 2.0**12 + 1.0)
+
+    def product(self, x: Array, y: Array) -> tuple[Array, Array]:
+        return super().product(self._lift(x), self._lift(y))
+
     def row(self, values: tuple[float, ...], like: Array) -> Array:
         return self.api.asarray(values, dtype=like.dtype, device=self.device)
 
@@ -296,6 +436,18 @@ class ArrayNamespace(Namespace):
     def broadcast(self, x: Array, like: Array) -> Array:
         """Return x repeated to the shape of `like`."""
         return self.api.broadcast_to(x, like.shape)
+
+    def concatenate(self, x: Array, y: Array) -> Array:
+        """Return two arrays side by side along the last axis."""
+        return self.api.concat((x, y), axis=-1)
+
+    def columns(self, x: Array, width: Any) -> Array:
+        """Return x as a table of rows of a width."""
+        return self.api.reshape(x, (-1, width))
+
+    def shaped(self, x: Array, like: Array) -> Array:
+        """Return x in the shape of `like`."""
+        return self.api.reshape(x, like.shape)
 
     def match(self, x: Array, like: Array) -> Array:
         """Return x, known to have the shape of `like`; a traced library checks that when it runs."""

@@ -11,9 +11,12 @@ from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
 __all__ = ["NumpyNamespace", "is_array", "namespace"]
 
 
+_ARRAYS = (np.ndarray, np.generic)  # a tuple, as Dynamo cannot trace a union of types
+
+
 def is_array(value: object) -> bool:
     """Return whether `value` is a NumPy array or scalar."""
-    return isinstance(value, np.ndarray | np.generic)
+    return isinstance(value, _ARRAYS)
 
 
 def namespace(array: Any) -> "NumpyNamespace":

@@ -144,6 +144,12 @@ class RecordedNamespace(Namespace):
     def indicator(self, condition: Array) -> Array:
         return self.record("where", condition, 1.0, 0.0)
 
+    def sigmoid_power(self, x: Array, power: Array) -> Array:
+        return self.record("sigmoid_power", x, power)  # a kernel has more digits at hand than arrays
+
+    def splitter(self) -> Array:
+        return self.record("splitter")
+
     def sum(self, x: Array) -> Array:
         raise NotImplementedError("only elementwise formulas are recorded")
 
@@ -154,4 +160,10 @@ class RecordedNamespace(Namespace):
         raise NotImplementedError("only elementwise formulas are recorded")
 
     def length(self, x: Array) -> Any:
+        raise NotImplementedError("only elementwise formulas are recorded")
+
+    def over_items(self, x: Array) -> Array:
+        raise NotImplementedError("only elementwise formulas are recorded")
+
+    def largest_size(self, x: Array) -> Array:
         raise NotImplementedError("only elementwise formulas are recorded")

@@ -42,6 +42,51 @@ class ScalarNamespace(Namespace):
     def weigh(self, weight: Array, x: Array) -> Array:
         return weight * x
 
+    def over_items(self, x: Array) -> Array:
+        return np.sum(x, axis=-2, keepdims=True)
+
+    def largest_size(self, x: Array) -> Array:
+        raise NotImplementedError("nothing overflows here")
+
+    def splitter(self) -> Array:
+        raise NotImplementedError("nothing is rounded here")
+
+    def difference(self, x: Array, y: Array) -> tuple[Array, Array]:
+        return x - y, 0
+
+    def product(self, x: Array, y: Array) -> tuple[Array, Array]:
+        return x * y, 0
+
+    def scaled_difference(self, scale: Array, x: Array, y: Array) -> tuple[Array, Array]:
+        return scale * (x - y), 0
+
+    def corrected(self, value: Array, slope: Array, lost: Array) -> Array:
+        return value
+
+    def exp_less(self, x: Array, y: Array) -> Array:
+        return self.exp(x) - y
+
+    def exp_difference(self, x: Array, y: Array) -> Array:
+        return self.exp(x - y)
+
+    def log_ratio(self, x: Array, y: Array) -> Array:
+        return self.log(x) - self.log(y)
+
+    def sigmoid_power(self, x: Array, power: Array) -> Array:
+        return self.sigmoid(x) ** power
+
+    def ratio(self, x: Array, y: Array) -> Array:
+        return x / y
+
+    def sigmoid_slope(self, x: Array, weight: Array, lost: Array) -> Array:
+        return weight * self.sigmoid(x) * self.sigmoid(-x)
+
+    def scaled_exp(self, scale: Array, x: Array) -> Array:
+        return scale * self.exp(x)
+
+    def scaled_expm1(self, scale: Array, x: Array) -> Array:
+        return scale * self.expm1(x)
+
     def softplus(self, x: Array) -> Array:
         return self.log1p(self.exp(x))
 
@@ -57,3 +102,14 @@ class ScalarNamespace(Namespace):
     def softmax_and_rest(self, z: Array) -> tuple[Array, Array]:
         p = self.exp(z) / self.sum(self.exp(z))
         return p, 1 - p
+
+    def softmax_pull(self, z: Array, slope: Array) -> Array:
+        p, _ = self.softmax_and_rest(z)
+        return p * (slope - self.sum(p * slope))
+
+    def unit(self, x: Array) -> tuple[Array, Array]:
+        length = self.sqrt(self.sum(x * x))
+        return x / length, length
+
+    def root_mean_square(self, x: Array, weight: Array) -> Array:
+        return self.sqrt(self.over_items(weight * x * x) / self.over_items(weight))

@@ -12,7 +12,7 @@ import sympy
 from amiss.arrays.namespace import Array
 from amiss.arrays.scalars import ScalarNamespace
 
-__all__ = ["CLASSES", "INDEX", "SymbolicNamespace"]
+__all__ = ["CLASSES", "INDEX", "ITEM", "ITEMS", "SymbolicNamespace"]
 
 INDEX = sympy.Symbol("k", integer=True, positive=True)
 """The class at which a row expression is taken."""
@@ -20,7 +20,14 @@ INDEX = sympy.Symbol("k", integer=True, positive=True)
 CLASSES = sympy.Symbol("K", integer=True, positive=True)
 """The number of classes."""
 
-_BOUND = sympy.symbols("j i l m", integer=True, positive=True)
+ITEM = sympy.Symbol("i", integer=True, positive=True)
+"""The item of a batch at which an expression is taken."""
+
+ITEMS = sympy.Symbol("N", integer=True, positive=True)
+"""The number of items of a batch."""
+
+_BOUND = sympy.symbols("j l m", integer=True, positive=True)
+_ITEM_BOUND = sympy.symbols("n o q", integer=True, positive=True)
 
 
 class SymbolicNamespace(ScalarNamespace):
@@ -29,10 +36,24 @@ class SymbolicNamespace(ScalarNamespace):
     Args:
         named: whether to keep the names of the logistic function and of p = softmax(z), for reading; written
             out they can be proved.
+        parts: whether to keep the names that a formula gives to parts of itself.
+
+    Attributes:
+        definitions: what these names stand for.
     """
 
-    def __init__(self, named: bool = False) -> None:
+    def __init__(self, named: bool = False, parts: bool = False) -> None:
         self.named = named
+        self.parts = parts
+        self.definitions: dict[Any, Any] = {}
+
+    def named_part(self, name: str, x: Array) -> Array:
+        if not self.parts:
+            return x
+        at = tuple(index for index in (ITEM, INDEX) if sympy.sympify(x).has(index))
+        symbol = sympy.IndexedBase(name, real=True)[at] if at else sympy.Symbol(name, real=True)
+        self.definitions[symbol] = x
+        return symbol
 
     def sigmoid(self, x: Array) -> Array:
         if not self.named:
@@ -46,7 +67,8 @@ class SymbolicNamespace(ScalarNamespace):
     def softmax_and_rest(self, z: Array) -> tuple[Array, Array]:
         if not self.named:
             return super().softmax_and_rest(z)
-        p = sympy.IndexedBase("p", positive=True)[INDEX]
+        at = (ITEM, INDEX) if z.has(ITEM) else (INDEX,)
+        p = sympy.IndexedBase("p", positive=True)[at]
         return p, 1 - p
 
     def abs(self, x: Array) -> Array:
@@ -97,9 +119,10 @@ class SymbolicNamespace(ScalarNamespace):
     def sum(self, x: Array) -> Array:
         if isinstance(x, np.ndarray):
             return super().sum(x)
-        x = sympy.sympify(x)
-        bound = next(symbol for symbol in _BOUND if not x.has(symbol))
-        return sympy.Sum(x.subs(INDEX, bound), (bound, 1, CLASSES))
+        return _sum(x, INDEX, _BOUND, CLASSES)
+
+    def over_items(self, x: Array) -> Array:
+        return super().over_items(x) if isinstance(x, np.ndarray) else _sum(x, ITEM, _ITEM_BOUND, ITEMS)
 
     def max(self, x: Array) -> Array:
         return np.array([sympy.Max(*x)])
@@ -116,6 +139,13 @@ class SymbolicNamespace(ScalarNamespace):
         return self.lift(
             lambda a, b, c: sympy.Piecewise((b, a < b), (c, a > c), (a, True)), x, _exact(low), _exact(high)
         )
+
+
+def _sum(x: Any, index: Any, bounds: Any, count: Any) -> Any:
+    """Return the sum of an expression over an index, whose place a bound symbol takes."""
+    x = sympy.sympify(x)
+    bound = next(symbol for symbol in bounds if not x.has(symbol))
+    return sympy.Sum(x.subs(index, bound), (bound, 1, count)) if x.has(index) else count * x
 
 
 def _exact(value: Any) -> Any:

@@ -15,9 +15,12 @@ from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
 __all__ = ["TensorflowNamespace", "is_array", "namespace"]
 
 
+_TENSORS = (tf.Tensor, tf.Variable)  # a tuple, as Dynamo cannot trace a union of types
+
+
 def is_array(value: object) -> bool:
     """Return whether `value` is a TensorFlow tensor or variable."""
-    return isinstance(value, tf.Tensor | tf.Variable)
+    return isinstance(value, _TENSORS)
 
 
 def namespace(array: Any) -> "TensorflowNamespace":
@@ -45,12 +48,14 @@ _api = SimpleNamespace(
     where=tf.where,
     sum=lambda x, axis=None, keepdims=False: tf.reduce_sum(x, axis=axis, keepdims=keepdims),
     max=lambda x, axis=None, keepdims=False: tf.reduce_max(x, axis=axis, keepdims=keepdims),
+    concat=tf.concat,
     astype=tf.cast,
     asarray=lambda x, dtype=None, device=None: tf.constant(x, dtype=dtype),
     arange=lambda stop, dtype=None, device=None: tf.range(stop, dtype=dtype),
     ones_like=tf.ones_like,
     zeros_like=tf.zeros_like,
     moveaxis=_moveaxis,
+    reshape=tf.reshape,
 )
 
 
@@ -67,12 +72,18 @@ class TensorflowNamespace(ArrayNamespace):
             raise TypeError("the number of dimensions must be known; use tf.ensure_shape before the loss")
         return tuple(x.shape)
 
+    def largest_size(self, x: Array) -> Array:
+        return tf.maximum(tf.reduce_max(tf.abs(x), axis=-2, keepdims=True), 0.0)  # nothing gives -inf
+
     def length(self, x: Array) -> Any:
         return x.shape[-1] if x.shape[-1] is not None else self.cast(tf.shape(x)[-1])
 
     def reshape(self, x: Array, shape: tuple[int | None, ...]) -> Array:
         known = tf.shape(x)
         return tf.reshape(x, [known[axis] if size is None else size for axis, size in enumerate(shape)])
+
+    def shaped(self, x: Array, like: Array) -> Array:
+        return tf.reshape(x, tf.shape(like))
 
     def broadcast(self, x: Array, like: Array) -> Array:
         return tf.broadcast_to(x, tf.shape(like))

@@ -41,6 +41,13 @@ class TorchNamespace(ArrayNamespace):
     def max(self, x: Array) -> Array:
         return torch.amax(x, dim=-1, keepdim=True)
 
+    def over_items(self, x: Array) -> Array:
+        return torch.sum(x, dim=-2, keepdim=True)
+
+    def largest_size(self, x: Array) -> Array:
+        padded = torch.nn.functional.pad(x, (0, 0, 0, 1))  # amax of nothing raises
+        return torch.amax(torch.abs(padded), dim=-2, keepdim=True)
+
     def kind(self, x: Array) -> str:
         if x.dtype.is_floating_point:
             return "floating"
@@ -50,6 +57,9 @@ class TorchNamespace(ArrayNamespace):
 
     def astype(self, x: Array, dtype: Any) -> Array:
         return x.to(dtype)
+
+    def concatenate(self, x: Array, y: Array) -> Array:
+        return torch.cat((x, y), dim=-1)
 
     def asarray(self, x: Any) -> Array:
         return x if isinstance(x, torch.Tensor) else torch.as_tensor(x, device=self.device)

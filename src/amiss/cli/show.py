@@ -1,6 +1,7 @@
 """`amiss show LOSS`: the card of one loss."""
 
 import json
+import re
 import shutil
 import textwrap
 from typing import Any
@@ -41,12 +42,17 @@ def _lines(made: Any, width: int) -> list[str]:
     from amiss.plot.terminal import curve
 
     lines = [made.loss, *_wrap(made.summary, width), ""]
-    for quantity, texts in made.formulas.items():
-        lines += [quantity, *(f"    {line.rstrip()}" for line in texts["text"].splitlines()), ""]
     everything = " ".join(texts["text"] for texts in made.formulas.values())
+    definitions: dict[str, None] = {}  # each once, whichever quantities use it
+    for quantity, texts in made.formulas.items():
+        formula, *names = texts["text"].split("\n\n")
+        definitions |= dict.fromkeys(names)
+        lines += [quantity, *_indented(formula), ""]
+    for number, definition in enumerate(definitions):
+        lines += ["where"] * (number == 0) + [*_indented(definition), ""]
     if "σ(z)" in everything:
         lines += ["    σ(z) = 1 / (1 + exp(-z)), the probability of the label 1", ""]
-    if "p[k]" in everything and "z[" in everything:
+    if re.search(r"\bp\[", everything) and "input='logits'" in made.loss:
         lines += ["    p = softmax(z): p[k] = exp(z[k]) / (exp(z[1]) + ... + exp(z[K]))", ""]
     drawing = {"width": max(20, min(48, width - 14)), "height": 7}
     lines += [
@@ -62,11 +68,15 @@ def _lines(made: Any, width: int) -> list[str]:
         lines += [""]
     lines += ["facts, each checked by a test"]
     for name, value in made.facts.items():
-        lines += [f"    {name.replace('_', ' '):<20}{_fact(value)}"]
+        lines += [f"    {name.replace('_', ' '):<20}{_fact(name, value)}"]
     names = ", ".join(name if not given else f"{name} {_given(given)}" for name, given in made.names.items())
     lines += ["", "also called", *_wrap(names, width, 4), ""]
     lines += [*_wrap(made.use, width), *_wrap(made.avoid, width), "", *_wrap(f"Source: {made.source}", width)]
     return lines
+
+
+def _indented(text: str) -> list[str]:
+    return [f"    {line.rstrip()}" for line in text.splitlines()]
 
 
 def _wrap(text: str, width: int, indent: int = 0) -> list[str]:
@@ -74,9 +84,11 @@ def _wrap(text: str, width: int, indent: int = 0) -> list[str]:
     return textwrap.wrap(text, width, initial_indent=margin, subsequent_indent=margin + "  " * (indent > 0))
 
 
-def _fact(value: Any) -> str:
+def _fact(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None and name in ("lipschitz", "smoothness"):
+        return "bounded, by no simple formula"
     if isinstance(value, float):
         return "unbounded" if value == float("inf") else f"{value:.4g}"
     return "none" if value is None else str(value)

@@ -127,6 +127,8 @@ def _expression(node: Node) -> str:
         return f"-{operands[0]}"
     if node.operation == "where":
         return f"select({', '.join(operands)})"
+    if node.operation == "splitter":
+        return "Float<T>::splitter"
     return f"{node.operation}({', '.join(operands)})"
 
 

@@ -52,8 +52,8 @@ def formula_key(name: str, options: dict[str, str]) -> str:
 
 
 def _texts(loss: Any, quantity: str) -> dict[str, str]:
-    expression = loss.expression(quantity)
-    return {"latex": latex(expression), "text": text(expression)}
+    reading = loss._reading(quantity)
+    return {"latex": latex(*reading), "text": text(*reading)}
 
 
 def stub() -> str:

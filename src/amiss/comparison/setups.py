@@ -38,15 +38,18 @@ SETUPS = [  # the first row that fits counts
     Setup("classification", "CrossEntropy", "probabilities", "softmax", "index"),
     Setup("classification", "BinaryCrossEntropy", "logits", "identity", "one-hot"),
     Setup("classification", "BinaryCrossEntropy", "probabilities", "sigmoid", "one-hot"),
+    Setup("classification", "BinaryFocal", None, "identity", "one-hot"),
+    Setup("classification", "CosineDistance", None, "identity", "one-hot"),
     Setup("classification", "SquaredError", None, "softmax", "one-hot"),
     Setup("classification", "AbsoluteError", None, "softmax", "one-hot"),
+    Setup("classification", "RootMeanSquaredError", None, "softmax", "one-hot"),
     Setup("classification", "Huber", None, "softmax", "one-hot"),
     Setup("classification", "LogCosh", None, "softmax", "one-hot"),
     Setup("classification", "Hinge", None, "identity", "signs"),
     Setup("classification", "SquaredHinge", None, "identity", "signs"),
-    Setup("classification", "RowLoss", "logits", "identity", "index"),
-    Setup("classification", "RowLoss", "probabilities", "softmax", "index"),
-    Setup("regression", "ElementwiseLoss", None, "identity", "standardised"),
+    Setup("classification", "ClassItems", "logits", "identity", "index"),
+    Setup("classification", "ClassItems", "probabilities", "softmax", "index"),
+    Setup("regression", "NumberItems", None, "identity", "standardised"),
 ]
 
 _CODINGS = {
@@ -111,7 +114,9 @@ def _setup(loss: Loss, task: str) -> Setup:
 
 
 def _unfit(loss: Loss, task: str, elsewhere: bool) -> str:
-    known = sorted({setup.loss for setup in SETUPS if setup.task == task and not setup.loss.endswith("Loss")})
+    known = sorted(
+        {setup.loss for setup in SETUPS if setup.task == task and not setup.loss.endswith("Items")}
+    )
     usual = ", ".join(known) if known else "SquaredError, AbsoluteError, Huber"
     what = "classes" if task == "regression" else "numbers"
     reason = f"is for {what}" if elsewhere else "has no usual output and targets"

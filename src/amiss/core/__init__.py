@@ -1,10 +1,12 @@
 """What a loss is: its bases, parameters, facts, checks, reductions and errors."""
 
 from amiss.arrays.namespace import Array
+from amiss.core.batches import BatchLoss
 from amiss.core.checking import checks
 from amiss.core.combination import Combination
 from amiss.core.elementwise import ElementwiseLoss
 from amiss.core.facts import Facts
+from amiss.core.items import ClassItems, NumberItems
 from amiss.core.loss import Loss
 from amiss.core.parameters import (
     CLASSES,
@@ -23,7 +25,7 @@ from amiss.core.parameters import (
     setting,
 )
 from amiss.core.reduction import Total
-from amiss.core.rows import RowLoss
+from amiss.core.rows import ClassLoss, RowLoss
 
 __all__ = [
     "CLASSES",
@@ -37,11 +39,15 @@ __all__ = [
     "SHARE",
     "SIGNS",
     "Array",
+    "BatchLoss",
+    "ClassItems",
+    "ClassLoss",
     "Combination",
     "Domain",
     "ElementwiseLoss",
     "Facts",
     "Loss",
+    "NumberItems",
     "RowLoss",
     "Total",
     "checks",

@@ -1,24 +1,44 @@
 """The base of losses that are given by formulas.
 
-A loss writes `_value`, `_gradient` and `_hessian` as formulas over a namespace `xp`. The public methods of
-`Loss` check, convert and reduce around them.
+A loss writes `_value`, `_gradient`, `_hessian` and `_hessian_product` as formulas over a namespace `xp`. The
+public methods of `Loss` check, convert and reduce around them.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import fields
 from typing import Any
 
 from amiss.arrays import Array, is_array, namespace_of
 from amiss.core.checking import first_bad, inspects
 from amiss.core.errors import ParameterError
-from amiss.core.inputs import Batch, convert, require_same_shape
+from amiss.core.inputs import Batch, convert, fill, outputs, require_same_shape
 from amiss.core.loss import Loss
 from amiss.core.parameters import REAL, Domain, about, check_fields
 from amiss.core.reduction import Reduction, Total, weight_of
 
-__all__ = ["FormulaLoss", "both", "zeros_like"]
+__all__ = ["FormulaLoss", "ItemFormulas", "both", "zeros_like"]
 
 _SUM = Reduction("total", "sum")
+
+
+class ItemFormulas(ABC):
+    """The formulas of a loss that has one number for each item."""
+
+    @abstractmethod
+    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
+        """Return the loss of each item."""
+
+    @abstractmethod
+    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
+        """Return the derivative of each item's loss with respect to its prediction."""
+
+    @abstractmethod
+    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
+        """Return the diagonal second derivative."""
+
+    @abstractmethod
+    def _hessian_product(self, xp: Any, prediction: Array, target: Array, direction: Array) -> Array:
+        """Return the second derivative times a direction."""
 
 
 class FormulaLoss(Loss):
@@ -41,23 +61,6 @@ class FormulaLoss(Loss):
 
     def __post_init__(self) -> None:
         check_fields(self)
-
-    # --- the formulas ----------------------------------------------------------------------------------
-    @abstractmethod
-    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
-        """Return the loss of each item."""
-
-    @abstractmethod
-    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
-        """Return the derivative of each item's loss with respect to its prediction."""
-
-    @abstractmethod
-    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
-        """Return the diagonal second derivative."""
-
-    @abstractmethod
-    def _hessian_product(self, xp: Any, prediction: Array, target: Array, direction: Array) -> Array:
-        """Return the second derivative times a direction."""
 
     def _error(self, xp: Any, prediction: Array, target: Array) -> Array:
         """Return prediction - target in the space where the loss compares them."""
@@ -114,21 +117,25 @@ class FormulaLoss(Loss):
         normalizer: Any,
         empty: str,
         direction: Array | None = None,
+        out: dict[str, Array | None] | None = None,
     ) -> tuple[Array, ...]:
-        reduce = Reduction(type(self).__name__, reduction, normalizer, empty)
+        owner = type(self).__name__
+        reduce = Reduction(owner, reduction, normalizer, empty)
         batch = self._open(prediction, target, weight)
+        if out:
+            batch.out = outputs(owner, prediction, batch.dtype, out)
         extra = () if direction is None else (self._direction(batch, direction),)
         with batch.xp.quiet():
-            fused = self._fused(batch, wanted, reduce)
-            if fused is not None:
-                return fused
-            self._check(batch)
-            return tuple(
-                reduce.value(batch, self._items(batch))
-                if quantity == "value"
-                else self._scale(batch, reduce, self._derivative(batch, quantity, *extra))
-                for quantity in wanted
-            )
+            results = self._fused(batch, wanted, reduce)
+            if results is None:
+                self._check(batch)
+                results = tuple(
+                    reduce.value(batch, self._items(batch))
+                    if quantity == "value"
+                    else self._scale(batch, reduce, self._derivative(batch, quantity, *extra))
+                    for quantity in wanted
+                )
+            return fill(batch.out, wanted, results) if batch.out else results
 
     def _items(self, batch: Batch) -> Array:
         return batch.xp.differentiable(self, batch.prediction, batch.target)
@@ -170,12 +177,21 @@ class FormulaLoss(Loss):
     def expression(self, quantity: str = "value") -> Any:
         from amiss.core.formula import expression
 
+        self._require_quantity(quantity)
+        return expression(self, quantity)
+
+    def _reading(self, quantity: str) -> tuple[Any, dict[Any, Any]]:
+        from amiss.core.formula import reading
+
+        self._require_quantity(quantity)
+        return reading(self, quantity)
+
+    def _require_quantity(self, quantity: str) -> None:
         if quantity not in ("value", "gradient", "hessian"):
             raise ParameterError(
                 f"{type(self).__name__}: expression must be of 'value', 'gradient' or 'hessian'; "
                 f"got {quantity!r}."
             )
-        return expression(self, quantity)
 
     @classmethod
     def _with(cls, values: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 from amiss.arrays import Array
 from amiss.core.errors import ParameterError, ShapeError
 from amiss.core.facts import Facts
+from amiss.core.inputs import fill, outputs
 from amiss.core.loss import Loss
 from amiss.core.reduction import Total
 
@@ -78,6 +79,7 @@ class Combination(Loss):
         normalizer: Any,
         empty: str,
         direction: Array | None = None,
+        out: dict[str, Array | None] | None = None,
     ) -> tuple[Array, ...]:
         sums: list[Array] = []
         for factor, loss in self.parts:
@@ -91,7 +93,12 @@ class Combination(Loss):
                     "ask for reduction='mean' or 'sum'."
                 )
             sums = [a + b for a, b in zip(sums, results, strict=True)] if sums else list(results)
-        return tuple(sums)
+        if not out or all(array is None for array in out.values()):
+            return tuple(sums)
+        dtype = next(
+            result.dtype for quantity, result in zip(wanted, sums, strict=True) if quantity != "value"
+        )
+        return fill(outputs(repr(self), prediction, dtype, out), wanted, tuple(sums))
 
     def error(self, prediction: Array, target: Array) -> Array:
         """Return the error of the first term."""
@@ -126,8 +133,8 @@ class Combination(Loss):
         return Facts(
             convex=positive and all(fact.convex for _, fact in each),
             minimiser=each[0][1].minimiser if len(each) == 1 and positive else "depends on the terms",
-            lipschitz=sum(abs(factor) * fact.lipschitz if factor else 0.0 for factor, fact in each),
-            smoothness=sum(abs(factor) * fact.smoothness if factor else 0.0 for factor, fact in each),
+            lipschitz=_added([(factor, fact.lipschitz) for factor, fact in each]),
+            smoothness=_added([(factor, fact.smoothness) for factor, fact in each]),
             differentiable="; ".join(rough) or "everywhere",
             lower_bound=sum(factor * fact.lower_bound for factor, fact in each)
             if positive
@@ -145,6 +152,13 @@ class Combination(Loss):
         from sympy import nsimplify
 
         return sum(nsimplify(factor) * loss.expression(quantity) for factor, loss in self.parts)
+
+
+def _added(bounds: list[tuple[float, float | None]]) -> float | None:
+    """Return the bound of a weighted sum, None if one of the bounds is not known."""
+    if any(bound is None for factor, bound in bounds if factor):
+        return None
+    return sum(abs(factor) * bound for factor, bound in bounds if factor and bound is not None)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ from typing import Any
 
 from amiss import kernels
 from amiss.arrays import Array
-from amiss.core.bases import FormulaLoss, both, zeros_like
-from amiss.core.inputs import Batch, convert, expand_weight, open_prediction, require_same_shape
-from amiss.core.reduction import Reduction, weight_of
+from amiss.core.bases import ItemFormulas
+from amiss.core.inputs import Batch
+from amiss.core.items import NumberItems
+from amiss.core.reduction import Reduction
 
 __all__ = ["ElementwiseLoss"]
 
 
-class ElementwiseLoss(FormulaLoss):
+class ElementwiseLoss(ItemFormulas, NumberItems):
     """A loss of each number by itself.
 
     Shapes:
@@ -21,40 +22,6 @@ class ElementwiseLoss(FormulaLoss):
 
     def _hessian_product(self, xp: Any, prediction: Array, target: Array, direction: Array) -> Array:
         return self._hessian(xp, prediction, target) * direction
-
-    def _contract(self, xp: Any, x: Array, y: Array) -> Array:
-        return x * y
-
-    def _spread(self, xp: Any, item: Array) -> Array:
-        return item
-
-    def _template(self, prediction: Array) -> Array:
-        return prediction
-
-    def _open(self, prediction: Array, target: Array, weight: Array | None) -> Batch:
-        owner = type(self).__name__
-        xp, prediction, dtype = open_prediction(owner, prediction)
-        target = convert(xp, owner, "target", target)
-        require_same_shape(xp, owner, prediction, target, "target")
-        batch = Batch(xp, prediction, xp.match(xp.cast(target), prediction), dtype=dtype)
-        if weight is not None:
-            batch.weight = expand_weight(xp, owner, weight, prediction)
-        return batch
-
-    def _check(self, batch: Batch) -> None:
-        xp = batch.xp
-        if batch.weight is not None:
-            batch.counted = batch.weight != 0.0
-        predictions = self._check_values(batch, "prediction", self.prediction_domain, batch.prediction, True)
-        targets = self._check_values(batch, "target", self.target_domain, batch.target, False)
-        batch.valid = both(predictions, targets)
-        if batch.counted is not None:
-            batch.prediction = xp.where(batch.counted, batch.prediction, 0.0)
-            batch.target = xp.where(batch.counted, batch.target, 0.0)
-
-    def total_weight(self, target: Array, weight: Array | None = None) -> Array:
-        batch = self._prepare(zeros_like(target), target, weight)
-        return weight_of(batch, batch.prediction)
 
     # --- compiled --------------------------------------------------------------------------------------
     def _kernel(self) -> tuple[str, list[float]]:
@@ -90,6 +57,7 @@ class ElementwiseLoss(FormulaLoss):
             batch.target,
             batch.weight,
             1.0 / divisor,
+            batch.out,
         )
         if results is None:
             return None

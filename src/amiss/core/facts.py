@@ -9,12 +9,13 @@ __all__ = ["Facts"]
 
 @dataclass(frozen=True)
 class Facts:
-    """Checked claims about one loss with its parameters.
+    """Checked claims about one loss with its parameters; of a batch loss, about a batch of one item.
 
     Args:
         convex: whether the value of an item is convex in its prediction.
-        lipschitz: the largest norm of an item's gradient (inf where there is none).
-        smoothness: the largest curvature in any direction (inf where there is none).
+        lipschitz: the largest norm of an item's gradient (inf where there is none); None where there is a
+            bound that no formula states.
+        smoothness: the largest curvature in any direction, alike.
         differentiable: "everywhere", or where it is not.
         lower_bound: the largest number that the value never goes below.
         zero_at_perfection: whether the value is 0 when the prediction equals the target.
@@ -32,8 +33,8 @@ class Facts:
 
     convex: bool
     minimiser: str
-    lipschitz: float = math.inf
-    smoothness: float = math.inf
+    lipschitz: float | None = math.inf
+    smoothness: float | None = math.inf
     differentiable: str = "everywhere"
     lower_bound: float = 0.0
     zero_at_perfection: bool = True

@@ -5,7 +5,7 @@ from typing import Any
 
 from amiss.core.errors import BackendError
 
-__all__ = ["expression", "latex", "text"]
+__all__ = ["expression", "latex", "reading", "text"]
 
 
 def expression(loss: Any, quantity: str) -> Any:
@@ -17,29 +17,62 @@ def expression(loss: Any, quantity: str) -> Any:
     Raises:
         BackendError: SymPy is not installed.
     """
+    return _formulas(loss, quantity, parts=False)[0]
+
+
+def reading(loss: Any, quantity: str) -> tuple[Any, dict[Any, Any]]:
+    """Return the expression with the names that its formula gives to its parts, and what these mean."""
+    return _formulas(loss, quantity, parts=True)
+
+
+def _formulas(loss: Any, quantity: str, parts: bool) -> tuple[Any, dict[Any, Any]]:
     try:
         import sympy
     except ImportError:
         raise BackendError('Formulas need SymPy: pip install "amiss[symbolic]".') from None
-    from amiss.arrays.symbolic import INDEX, SymbolicNamespace
+    from amiss.arrays.symbolic import INDEX, ITEM, SymbolicNamespace
+    from amiss.core.batches import BatchLoss
+    from amiss.core.items import ClassItems, RowItems
     from amiss.core.parameters import PROBABILITY
-    from amiss.core.rows import RowLoss
 
-    xp = SymbolicNamespace(named=True)
+    xp = SymbolicNamespace(named=True, parts=parts)
     known = {"positive": True} if loss.prediction_domain is PROBABILITY else {"real": True}
-    if isinstance(loss, RowLoss):
-        prediction = sympy.IndexedBase(_name(loss.prediction_symbol), **known)[INDEX]
-        target = sympy.IndexedBase("y", real=True)[INDEX]
-    else:
-        prediction = sympy.Symbol(_name(loss.prediction_symbol), **known)
-        target = sympy.Symbol("y", real=True)
-    formula = getattr(_with_symbols(loss), f"_{quantity}")(xp, prediction, target)
-    formula = sympy.nsimplify(formula, rational=True)
-    if isinstance(loss, RowLoss):
-        formula = formula.subs(sympy.nsimplify(xp.sum(target)), 1)
-    if loss.prediction_domain is PROBABILITY:
-        formula = _within_unit(formula, prediction)
-    return _shortest(formula)
+    batch = isinstance(loss, BatchLoss)
+    at = (ITEM,) * batch + (INDEX,) * isinstance(loss, RowItems)
+    prediction = _symbol(loss.prediction_symbol, at, **known)
+    target = _symbol("y", at, real=True)
+    weight = (sympy.Integer(1),) * batch
+    formula = getattr(_with_symbols(loss), f"_{quantity}")(xp, prediction, target, *weight)
+
+    def readable(formula: Any) -> Any:
+        formula = sympy.nsimplify(formula, rational=True)
+        if isinstance(loss, ClassItems):
+            formula = formula.subs(sympy.nsimplify(xp.sum(target)), 1)
+        if loss.prediction_domain is PROBABILITY:
+            formula = _within_unit(formula, prediction)
+        return _shortest(formula)
+
+    formula, definitions = readable(formula), {}
+    pending = [formula]
+    while pending:  # only what the formula, or a definition that it needs, mentions
+        bases = {getattr(atom, "base", atom) for atom in pending.pop().atoms(sympy.Indexed, sympy.Symbol)}
+        for name, meaning in xp.definitions.items():
+            if getattr(name, "base", name) in bases and name not in definitions:
+                definitions[name] = readable(meaning)
+                pending.append(meaning)
+    return formula, definitions
+
+
+_HAT = "ŷ"  # SymPy prints an accent of a symbol, but none of an indexed one
+
+
+def _symbol(name: str, at: tuple[Any, ...], **known: Any) -> Any:
+    """Return a symbol, indexed by the item and the class where there are several."""
+    import sympy
+
+    if not at:
+        return sympy.Symbol(_name(name), **known)
+    return sympy.IndexedBase(_HAT if name == r"\hat y" else _name(name), **known)[at]
 
 
 def _with_symbols(loss: Any) -> Any:
@@ -91,18 +124,27 @@ def _shortest(formula: Any) -> Any:
     return min(candidates, key=sympy.count_ops)
 
 
-def latex(formula: Any) -> str:
-    """Return LaTeX of an expression."""
+def latex(formula: Any, definitions: dict[Any, Any] | None = None) -> str:
+    """Return LaTeX of an expression, and of what the names in it stand for."""
     import sympy
 
-    return _neat(lambda order: sympy.latex(formula, order=order))
+    lines = [_neat(lambda order: sympy.latex(formula, order=order))]
+    for name, meaning in (definitions or {}).items():
+        lines.append(f"{sympy.latex(name)} = {latex(meaning)}")
+    return r",\quad ".join(lines).replace(_HAT, r"\hat{y}")
 
 
-def text(formula: Any) -> str:
-    """Return an expression as lines of Unicode."""
+def text(formula: Any, definitions: dict[Any, Any] | None = None) -> str:
+    """Return an expression as lines of Unicode, and what the names in it stand for."""
     import sympy
 
-    return _neat(lambda order: sympy.pretty(formula, order=order, use_unicode=True, wrap_line=False))
+    def write(formula: Any) -> str:
+        return _neat(lambda order: sympy.pretty(formula, order=order, use_unicode=True, wrap_line=False))
+
+    blocks = [write(formula)]
+    for name, meaning in (definitions or {}).items():
+        blocks.append(write(sympy.Eq(name, meaning, evaluate=False)))
+    return "\n\n".join(blocks)
 
 
 def _neat(write: Callable[[str], str]) -> str:

@@ -7,9 +7,19 @@ import numpy as np
 
 from amiss.arrays import is_array, namespace_of
 from amiss.core.checking import first_bad, inspects
-from amiss.core.errors import BackendError, DTypeError, ShapeError
+from amiss.core.errors import BackendError, DTypeError, ParameterError, ShapeError
 
-__all__ = ["Batch", "convert", "expand_weight", "open_prediction", "require_same_shape", "same_shape"]
+__all__ = [
+    "Batch",
+    "convert",
+    "dtype_name",
+    "expand_weight",
+    "fill",
+    "open_prediction",
+    "outputs",
+    "require_same_shape",
+    "same_shape",
+]
 
 
 @dataclass
@@ -27,6 +37,7 @@ class Batch:
         dtype: the dtype of the caller's prediction, which gradients return to.
         axis: where the class axis was, if it was not the last.
         whole: whether rows of targets were given as whole numbers, which must be one-hot.
+        out: arrays to write derivatives to, by quantity.
     """
 
     xp: Any
@@ -39,6 +50,7 @@ class Batch:
     dtype: Any = None
     axis: int = -1
     whole: bool = False
+    out: Any = None
 
     def restore(self, result: Any) -> Any:
         """Return an array of the prediction's shape in the caller's layout and dtype."""
@@ -67,7 +79,7 @@ def open_prediction(owner: str, prediction: Any) -> tuple[Any, Any, Any]:
         xp = namespace_of(prediction)
     elif kind != "floating":
         raise DTypeError(
-            f"{owner}: prediction must hold floating-point numbers; got dtype {_dtype_name(prediction)}. "
+            f"{owner}: prediction must hold floating-point numbers; got dtype {dtype_name(prediction)}. "
             "Convert it first: a gradient with respect to whole numbers has no meaning."
         )
     dtype = prediction.dtype
@@ -96,7 +108,7 @@ def convert(xp: Any, owner: str, argument: str, x: Any) -> Any:
         )
     if other.kind(x) == "other":
         raise DTypeError(
-            f"{owner}: {argument} must hold real numbers; got dtype {_dtype_name(x)}. Convert it first."
+            f"{owner}: {argument} must hold real numbers; got dtype {dtype_name(x)}. Convert it first."
         )
     return xp.asarray(x)
 
@@ -128,7 +140,45 @@ def _from_python(owner: str, argument: str, x: Any) -> Any:
     return array
 
 
-def _dtype_name(x: Any) -> str:
+def outputs(owner: str, prediction: Any, dtype: Any, out: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the arrays to write derivatives to, by quantity, each fit for it.
+
+    Raises:
+        BackendError: one is no NumPy array, or the prediction is of another library.
+        ShapeError: one has not the prediction's shape.
+        DTypeError: one has not the prediction's dtype.
+        ParameterError: one cannot be written to.
+    """
+    given = {quantity: array for quantity, array in (out or {}).items() if array is not None}
+    for array in given.values():
+        if not isinstance(array, np.ndarray) or (
+            is_array(prediction) and not isinstance(prediction, np.ndarray)
+        ):
+            raise BackendError(
+                f"{owner}: out must be a NumPy array, for a NumPy prediction; got {type(array).__name__} for "
+                f"{type(prediction).__name__}. Other libraries return new arrays: leave it out."
+            )
+        if array.shape != np.shape(prediction):
+            raise ShapeError(
+                f"{owner}: out must have the prediction's shape {np.shape(prediction)}; got {array.shape}."
+            )
+        if array.dtype != dtype:
+            raise DTypeError(f"{owner}: out must have the gradient's dtype {dtype}; got {array.dtype}.")
+        if not array.flags.writeable:
+            raise ParameterError(f"{owner}: out must be writeable; got a read-only array. Give a copy of it.")
+    return given
+
+
+def fill(out: dict[str, Any], wanted: tuple[str, ...], results: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the results, those with an array to write to in that array."""
+    for quantity, result in zip(wanted, results, strict=True):
+        if quantity in out and out[quantity] is not result:
+            np.copyto(out[quantity], result)
+    return tuple(out.get(quantity, result) for quantity, result in zip(wanted, results, strict=True))
+
+
+def dtype_name(x: Any) -> str:
+    """Return the name of an array's dtype, without its library's."""
     return str(x.dtype).removeprefix("torch.")
 
 

@@ -27,6 +27,8 @@ class Loss(ABC):
             number per item.
         normalizer: another divisor for the mean, such as the number of tokens on all machines.
         empty: the mean over nothing: "nan" (with a gradient of zeros), "zero", or "raise".
+        out: a NumPy array of the prediction's shape and dtype, which a derivative is written to and returned
+            in; of `gradient_and_hessian` a pair of them.
 
     Raises:
         ShapeError: shapes do not fit.
@@ -66,6 +68,7 @@ class Loss(ABC):
         reduction: str = "mean",
         normalizer: Any = None,
         empty: str = "nan",
+        out: Array | None = None,
     ) -> Array:
         """Return the derivative of the reduced loss with respect to each number of the prediction.
 
@@ -76,7 +79,8 @@ class Loss(ABC):
             >>> amiss.SquaredError().gradient([2.5, 3.0], [2.0, 3.0])  # 2 * error / 2
             array([0.5, 0. ])
         """
-        return self._compute(("gradient",), prediction, target, weight, reduction, normalizer, empty)[0]
+        arguments = (prediction, target, weight, reduction, normalizer, empty, None)
+        return self._compute(("gradient",), *arguments, {"gradient": out})[0]
 
     def hessian(
         self,
@@ -86,6 +90,7 @@ class Loss(ABC):
         reduction: str = "mean",
         normalizer: Any = None,
         empty: str = "nan",
+        out: Array | None = None,
     ) -> Array:
         """Return the diagonal second derivative of the reduced loss, in the shape of the prediction.
 
@@ -94,7 +99,8 @@ class Loss(ABC):
             >>> amiss.SquaredError().hessian([2.5, 3.0], [2.0, 3.0])  # 2 / 2
             array([1., 1.])
         """
-        return self._compute(("hessian",), prediction, target, weight, reduction, normalizer, empty)[0]
+        arguments = (prediction, target, weight, reduction, normalizer, empty, None)
+        return self._compute(("hessian",), *arguments, {"hessian": out})[0]
 
     def value_and_gradient(
         self,
@@ -104,10 +110,11 @@ class Loss(ABC):
         reduction: str = "mean",
         normalizer: Any = None,
         empty: str = "nan",
+        out: Array | None = None,
     ) -> tuple[Array, Array]:
         """Return the loss and its gradient; inputs are checked and converted once."""
-        wanted = ("value", "gradient")
-        value, gradient = self._compute(wanted, prediction, target, weight, reduction, normalizer, empty)
+        arguments = (prediction, target, weight, reduction, normalizer, empty, None)
+        value, gradient = self._compute(("value", "gradient"), *arguments, {"gradient": out})
         return value, gradient
 
     def gradient_and_hessian(
@@ -118,10 +125,13 @@ class Loss(ABC):
         reduction: str = "mean",
         normalizer: Any = None,
         empty: str = "nan",
+        out: tuple[Array, Array] | None = None,
     ) -> tuple[Array, Array]:
         """Return gradient and diagonal Hessian: what a gradient booster needs."""
         wanted = ("gradient", "hessian")
-        gradient, hessian = self._compute(wanted, prediction, target, weight, reduction, normalizer, empty)
+        arguments = (prediction, target, weight, reduction, normalizer, empty, None)
+        outputs = dict(zip(wanted, out or (None, None), strict=True))
+        gradient, hessian = self._compute(wanted, *arguments, outputs)
         return gradient, hessian
 
     def hessian_product(
@@ -156,6 +166,7 @@ class Loss(ABC):
         normalizer: Any,
         empty: str,
         direction: Array | None = None,
+        out: dict[str, Array | None] | None = None,
     ) -> tuple[Array, ...]:
         """Return the wanted quantities: "value", "gradient", "hessian" or "hessian_product"."""
 
@@ -217,7 +228,11 @@ class Loss(ABC):
         """
         from amiss.core.formula import latex
 
-        return latex(self.expression(quantity))
+        return latex(*self._reading(quantity))
+
+    def _reading(self, quantity: str) -> tuple[Any, dict[Any, Any]]:
+        """Return an expression that may name parts of itself, and what these names stand for."""
+        return self.expression(quantity), {}
 
     def __mul__(self, factor: float) -> "Combination":
         from amiss.core.combination import Combination

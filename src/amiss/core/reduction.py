@@ -5,6 +5,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
+from amiss import kernels
 from amiss.core.errors import DomainError, ParameterError
 from amiss.core.inputs import Batch
 
@@ -53,21 +54,41 @@ class Reduction:
     def value(self, batch: Batch, items: Any) -> Any:
         """Return the reduced value of one number per item."""
         xp = batch.xp
-        items = _weighted(batch, items)
+        weighted = _weighted(batch, items)
         if self.kind == "none":
-            return xp.scalar(items)
+            return xp.scalar(weighted)
+        total = xp.total(weighted)
         if self.kind == "sum":
-            return xp.scalar(xp.total(items))
+            return xp.scalar(total)
         divisor = self._divisor(batch, items)
-        nothing = divisor == 0.0
-        if self.empty == "raise":
-            self._raise_if(xp, nothing)
-        mean = xp.total(items) / xp.where(nothing, 1.0, divisor)
-        return xp.scalar(xp.where(nothing, 0.0 if self.empty == "zero" else math.nan, mean))
+        nothing = self._is_nothing(xp, divisor)
+        divisor = xp.where(nothing, 1.0, divisor)
+        mean = total / divisor
+        if not (
+            xp.visible(total) and math.isfinite(xp.numbers(total))
+        ):  # the sum may overflow where the mean does not
+            shrunk = xp.total(_weighted(batch, items / divisor))
+            mean = xp.where(xp.abs(total) < math.inf, mean, shrunk)
+        return xp.scalar(xp.where(nothing, self.of_nothing, mean))
+
+    @property
+    def of_nothing(self) -> float:
+        """The mean over nothing."""
+        return 0.0 if self.empty == "zero" else math.nan
+
+    def nothing(self, batch: Batch, items: Any) -> Any:
+        """Return whether there is nothing to average."""
+        return self._is_nothing(batch.xp, weight_of(batch, items))
 
     def known_divisor(self, batch: Batch, items: Any) -> float | None:
         """Return what the sum is divided by as a Python number; None if there is nothing to divide by."""
-        divisor = float(self._divisor(batch, items)) if self.kind == "mean" else 1.0
+        share = _shares(batch)
+        if self.kind != "mean":
+            divisor = 1.0
+        elif self.normalizer is not None or share is None:
+            divisor = float(self._divisor(batch, items))
+        else:
+            divisor = kernels.total(share)
         return divisor if divisor != 0.0 and math.prod(items.shape) > 0 else None
 
     def factor(self, batch: Batch, items: Any) -> Any:
@@ -77,9 +98,7 @@ class Reduction:
         if self.kind != "mean":
             return factor
         divisor = self._divisor(batch, items)
-        nothing = divisor == 0.0
-        if self.empty == "raise":
-            self._raise_if(xp, nothing)
+        nothing = self._is_nothing(xp, divisor)
         return xp.where(nothing, 0.0, factor / xp.where(nothing, 1.0, divisor))
 
     def _divisor(self, batch: Batch, items: Any) -> Any:
@@ -89,6 +108,12 @@ class Reduction:
         if isinstance(self.normalizer, numbers.Real):
             return xp.constant(float(self.normalizer))
         return xp.cast(xp.asarray(self.normalizer))
+
+    def _is_nothing(self, xp: Any, divisor: Any) -> Any:
+        nothing = divisor == 0.0
+        if self.empty == "raise":
+            self._raise_if(xp, nothing)
+        return nothing
 
     def _raise_if(self, xp: Any, nothing: Any) -> None:
         if not xp.readable(nothing):
@@ -114,15 +139,20 @@ def _weighted(batch: Batch, items: Any) -> Any:
 
 def weight_of(batch: Batch, items: Any) -> Any:
     """Return the divisor of the mean: the sum over the counted items of weight times mass."""
-    xp = batch.xp
-    share = batch.weight
+    xp, share = batch.xp, _shares(batch)
+    if share is None:
+        return xp.count(items)
+    return xp.dtype.type(kernels.total(share)) if xp.library == "numpy" else xp.total(share)
+
+
+def _shares(batch: Batch) -> Any:
+    """Return what each item adds to the divisor, or None where each adds 1."""
+    xp, share = batch.xp, batch.weight
     if batch.mass is not None:
         share = batch.mass if share is None else share * batch.mass
-    if share is None and batch.counted is None:
-        return xp.count(items)
-    if share is None:
-        return xp.total(xp.indicator(batch.counted))
-    return xp.total(share if batch.counted is None else xp.where(batch.counted, share, 0.0))
+    if batch.counted is None:
+        return share
+    return xp.indicator(batch.counted) if share is None else xp.where(batch.counted, share, 0.0)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from amiss.core import LOG_PROBABILITY, PROBABILITY, Loss, RowLoss
+from amiss.core import LOG_PROBABILITY, PROBABILITY, BatchLoss, ClassItems, Loss
 from amiss.core.errors import ParameterError
 from amiss.core.formula import latex, text
+from amiss.core.items import RowItems
 from amiss.core.parameters import about
 from amiss.naming import spellings
 
@@ -146,11 +147,8 @@ def _formulas(loss: Loss) -> dict[str, dict[str, str]]:
     key = " ".join((kind.__name__, *(str(getattr(loss, option)) for option in options)))
     if key in _generated() and (_plain(loss) or importlib.util.find_spec("sympy") is None):
         return _generated()[key]
-    expressions = {quantity: loss.expression(quantity) for quantity in QUANTITIES}
-    return {
-        name: {"latex": latex(expression), "text": text(expression)}
-        for name, expression in expressions.items()
-    }
+    readings = {quantity: loss._reading(quantity) for quantity in QUANTITIES}
+    return {name: {"latex": latex(*reading), "text": text(*reading)} for name, reading in readings.items()}
 
 
 def _plain(loss: Loss) -> bool:
@@ -164,20 +162,26 @@ def _plain(loss: Loss) -> bool:
 
 def _curve(loss: Any, points: int = 161) -> dict[str, Any]:
     """Return value and gradient of one item along its prediction, for a fixed target."""
-    row = isinstance(loss, RowLoss)
-    loss = replace(loss, class_weight=None, ignore_index=None, axis=-1) if row else loss
+    given = {"class_weight": None, "ignore_index": None, "axis": -1}
+    loss = replace(loss, **{name: value for name, value in given.items() if name in loss.parameters()})
     x = np.linspace(*_range(loss), points)
-    if not row:
-        target = _target(loss)
-        values, slopes = loss.value_and_gradient(x, np.full(points, target), reduction="none")
-        about_x = f"prediction, for a target of {target:g}"
-    else:
-        rows = _rows(loss, x)
-        values, gradient = loss.value_and_gradient(rows, np.zeros(points, int), reduction="none")
-        slopes = gradient[:, 0]
+    if isinstance(loss, ClassItems):
+        predictions, targets = _rows(loss, x)[:, None], np.zeros((points, 1), int)
         unit = {"logits": "logit", "probabilities": "probability"}.get(loss.input, "log-probability")
         about_x = f"{unit} of the true class, of 3 classes"
-    return {"x": x.tolist(), "value": values.tolist(), "gradient": slopes.tolist(), "about": about_x}
+    elif isinstance(loss, RowItems):
+        predictions, targets = np.stack([x, 0 * x + 1], axis=1)[:, None], np.array([[[1.0, 0.0]]] * points)
+        about_x = "x in the prediction (x, 1), for a target of (1, 0)"
+    else:
+        predictions, targets = x[:, None], np.full((points, 1), _target(loss))
+        about_x = f"prediction, for a target of {_target(loss):g}"
+    if isinstance(loss, BatchLoss):
+        about_x += ", alone in its batch"
+    pairs = [
+        loss.value_and_gradient(p, t, reduction="sum") for p, t in zip(predictions, targets, strict=True)
+    ]
+    values, slopes = [float(value) for value, _ in pairs], [float(slope.flat[0]) for _, slope in pairs]
+    return {"x": x.tolist(), "value": values, "gradient": slopes, "about": about_x}
 
 
 def _range(loss: Any) -> tuple[float, float]:

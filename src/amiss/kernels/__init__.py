@@ -17,6 +17,7 @@ __all__ = [
     "names",
     "thread_count",
     "threads",
+    "total",
 ]
 
 _compiled: ModuleType | None
@@ -109,7 +110,7 @@ def evaluate(
     target: Any,
     weight: Any = None,
     factor: float = 1.0,
-    out: Any = None,
+    out: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Return the wanted quantities from one pass over the inputs.
 
@@ -121,7 +122,7 @@ def evaluate(
         target: of the same shape and dtype.
         weight: of the same shape and dtype, or None; an entry of weight 0 counts for nothing.
         factor: multiplies gradient and Hessian.
-        out: an array to write the gradient to.
+        out: arrays to write derivatives to, by quantity. One that does not suit the kernel is left alone.
 
     Returns None where no kernel fits: another name, dtype or layout, quantities that no kernel has together,
     or an entry outside its domain, which the portable path then names.
@@ -131,10 +132,11 @@ def evaluate(
     if name not in _NAMES or bits not in _SETS or not set(wanted) <= _BIT.keys() or not _fit(arrays):
         return None
     assert _compiled is not None
-    arrays = tuple(map(np.ascontiguousarray, arrays)) if prediction.ndim else arrays
+    arrays = tuple(map(_plain, arrays))
     results = {quantity: np.empty_like(arrays[0]) for quantity in wanted if quantity != "sum"}
-    if out is not None and "gradient" in results:
-        results["gradient"] = out
+    for quantity, array in (out or {}).items():
+        if _suits(array, arrays):
+            results[quantity] = array
     inside, total, shrink = _compiled.evaluate(
         name,
         bits,
@@ -160,39 +162,48 @@ def cross_entropy(
     factor: float = 1.0,
     wanted: Sequence[str] = ("value",),
 ) -> dict[str, Any] | None:
-    """Return value and gradient of softmax cross-entropy of rows of logits with class indices.
+    """Return "value", "gradient" and "sum" (of values) of softmax cross-entropy with class indices.
 
     Shapes:
         prediction, gradient: (..., K). label, weight, value: (...).
 
     Returns None where the kernel does not fit, or where a label is no class, which the portable path names.
     """
-    if _compiled is None or not set(wanted) <= {"value", "gradient"}:
+    if _compiled is None or not set(wanted) <= {"value", "gradient", "sum"}:
         return None
     floats = (prediction,) if weight is None else (prediction, weight)
     if not all(_is_plain(array) for array in floats) or label.size == 0:
         return None
-    prediction = np.asarray(
-        prediction, order="C"
-    )  # `ascontiguousarray` would add an axis where there is none
-    label = np.asarray(label, dtype=np.int64, order="C")
+    prediction, label = _plain(prediction), _plain(label.astype(np.int64, copy=False))
     results = {
         quantity: np.empty(label.shape if quantity == "value" else prediction.shape, prediction.dtype)
         for quantity in wanted
+        if quantity != "sum"
     }
-    fine = _compiled.cross_entropy(
+    fine, total_of_values, shrink = _compiled.cross_entropy(
         prediction,
         label,
-        None if weight is None else np.asarray(weight, order="C"),
+        None if weight is None else _plain(weight),
         None if class_weight is None else np.asarray(class_weight, prediction.dtype),
         ignored,
         smoothing,
         factor,
         results.get("value"),
         results.get("gradient"),
+        "sum" in wanted,
         _threads,
     )
-    return results if fine else None
+    found: dict[str, Any] = results
+    if "sum" in wanted:
+        found["sum"] = ScaledSum(total_of_values, shrink)
+    return found if fine else None
+
+
+def total(x: Any) -> float:
+    """Return the sum of an array, right to the last digits: a Python number, whatever the dtype."""
+    if _compiled is None or not _is_plain(x):
+        return float(np.sum(x, dtype=np.float64))
+    return ScaledSum(*_compiled.total(_plain(x))).over(1.0)
 
 
 def apply(name: str, x: Any) -> Any:
@@ -204,13 +215,26 @@ def apply(name: str, x: Any) -> Any:
     return y
 
 
-def _is_plain(array: Any) -> bool:
+def _suits(out: Any, arrays: tuple[Any, ...]) -> bool:
+    """Return whether a kernel may write to an array: contiguous, and apart from what is read."""
+    apart = not any(np.may_share_memory(out, array) for array in arrays)
     return (
-        type(array) is np.ndarray
-        and array.dtype in (np.float64, np.float32)
-        and array.dtype.isnative
-        and array.flags.aligned
+        _is_plain(out)
+        and out.flags.c_contiguous
+        and out.flags.aligned
+        and out.shape == arrays[0].shape
+        and apart
     )
+
+
+def _is_plain(array: Any) -> bool:
+    return type(array) is np.ndarray and array.dtype in (np.float64, np.float32) and array.dtype.isnative
+
+
+def _plain(array: Any) -> Any:
+    """Return an array as kernels read it: contiguous and aligned."""
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned else np.require(array, requirements=["C", "A"])
 
 
 def _fit(arrays: tuple[Any, ...]) -> bool:

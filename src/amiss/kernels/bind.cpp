@@ -65,6 +65,14 @@ const Entry& entry_of(const std::string& name) {
   throw std::invalid_argument("no kernel is called " + name);
 }
 
+// Adds up in the order of the blocks, whoever computed them.
+// Beyond the largest number the rounding errors are not numbers; an infinity is the sum.
+double in_order(const std::vector<Sum>& parts) {
+  Sum sum;
+  for (const Sum& part : parts) sum.add(part);
+  return sum.total();
+}
+
 // Returns whether every entry lies in its domain, and the sum of the values with the factor it was shrunk by.
 template <class T>
 std::tuple<bool, double, double> evaluate(const std::string& name, int wanted, const std::vector<double>& parameters,
@@ -103,10 +111,7 @@ std::tuple<bool, double, double> evaluate(const std::string& name, int wanted, c
       nb::gil_scoped_release released;
       Pool::of_process().run(blocks, threads, work);
     }
-    Sum sum;
-    for (const Sum& part : sums) sum.add(part);  // in the order of the blocks, whoever computed them
-    // Beyond the largest number the rounding errors are not numbers; an infinity is the sum.
-    return std::pair<bool, double>{inside.load(), sum.total()};
+    return std::pair<bool, double>{inside.load(), in_order(sums)};
   };
   auto result = pass();
   if ((wanted & wants_sum) && !std::isfinite(result.second)) {
@@ -119,29 +124,51 @@ std::tuple<bool, double, double> evaluate(const std::string& name, int wanted, c
 }
 
 template <class T>
-bool cross_entropy(Input<T> prediction, Input<std::int64_t> label, Maybe<Input<T>> weight,
+std::tuple<bool, double, double> cross_entropy(Input<T> prediction, Input<std::int64_t> label, Maybe<Input<T>> weight,
                    Maybe<Input<T>> class_weight, Maybe<std::int64_t> ignored, double smoothing, double factor,
-                   Maybe<Output<T>> value, Maybe<Output<T>> gradient, std::size_t threads) {
+                   Maybe<Output<T>> value, Maybe<Output<T>> gradient, bool sums, std::size_t threads) {
   const std::size_t rows = label.size(), classes = rows ? prediction.size() / rows : 0;
   if (prediction.size() != rows * classes) throw std::invalid_argument("prediction has another size");
   require_size(weight, rows, "weight");
   require_size(class_weight, classes, "class_weight");
   require_size(value, rows, "value");
   require_size(gradient, prediction.size(), "gradient");
-  if (!rows || !classes) return true;
-  const RowTask<T> task{classes,           prediction.data(),       label.data(),         data_or_null(weight),
+  if (!rows || !classes) return {true, 0.0, 1.0};
+  RowTask<T> task{classes,           prediction.data(),       label.data(),         data_or_null(weight),
                         data_or_null(class_weight), ignored.has_value(), ignored.value_or(0), T(smoothing),
-                        T(factor),         data_or_null(value),     data_or_null(gradient)};
+                        T(factor),         sums,                    1.0,
+                        data_or_null(value), data_or_null(gradient)};
   RowKernel<T> kernel;
   if constexpr (sizeof(T) == 4) kernel = table().cross_entropy_single;
   else kernel = table().cross_entropy_twice;
   const std::size_t step = std::max<std::size_t>(1, 4 * block / classes), blocks = (rows + step - 1) / step;
   std::atomic<bool> fine{true};
   nb::gil_scoped_release released;
-  Pool::of_process().run(blocks, prediction.size() < 4 * block ? 1 : threads, [&](std::size_t i) {
-    if (!kernel(task, i * step, std::min(step, rows - i * step))) fine = false;
-  });
-  return fine;
+  const auto pass = [&] {
+    std::vector<Sum> parts(blocks);
+    Pool::of_process().run(blocks, prediction.size() < 4 * block ? 1 : threads, [&](std::size_t i) {
+      if (!kernel(task, i * step, std::min(step, rows - i * step), parts[i])) fine = false;
+    });
+    return in_order(parts);
+  };
+  double sum = pass();
+  if (sums && !std::isfinite(sum)) {
+    task.shrink = 0x1p-60;
+    sum = pass();
+  }
+  return {fine.load(), sum, task.shrink};
+}
+
+template <class T> std::tuple<double, double> total(Input<T> x) {
+  const auto pass = [&](double shrink) {
+    Sum sum;
+    if constexpr (sizeof(T) == 4) table().total_single(x.data(), x.size(), shrink, sum);
+    else table().total_twice(x.data(), x.size(), shrink, sum);
+    return sum.total();
+  };
+  const double sum = pass(1.0);
+  if (std::isfinite(sum)) return {sum, 1.0};
+  return {pass(0x1p-60), 0x1p-60};
 }
 
 template <class T> void apply(const std::string& name, Input<T> x, Output<T> y) {
@@ -163,7 +190,8 @@ template <class T> void define(nb::module_& m) {
   m.def("cross_entropy", &cross_entropy<T>, nb::arg("prediction").noconvert(), nb::arg("label").noconvert(),
         nb::arg("weight").noconvert().none(), nb::arg("class_weight").noconvert().none(),
         nb::arg("ignored").none(), nb::arg("smoothing"), nb::arg("factor"),
-        nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(), nb::arg("threads"));
+        nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(), nb::arg("sums"), nb::arg("threads"));
+  m.def("total", &total<T>, nb::arg("x").noconvert());
   m.def("apply", &apply<T>, nb::arg("name"), nb::arg("x").noconvert(), nb::arg("y").noconvert());
 }
 

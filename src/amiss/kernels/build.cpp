@@ -38,7 +38,7 @@ template <class T> void add_up(const T* x, std::size_t n, double shrink, Sum& su
 // The loop stands in a function of its own, so that the compiler knows of no two arrays that overlap.
 template <int Wanted, bool Weighted, class T, class K>
 __attribute__((noinline)) bool loop(const K& given, std::size_t n, const T* __restrict prediction,
-                                    const T* __restrict target, const T* __restrict weight, T scale,
+                                    const T* __restrict target, const T* __restrict weight, T scale, T shrink,
                                     T* __restrict value, T* __restrict gradient, T* __restrict hessian) {
   const K kernel = given;
   typename Float<T>::Bits outside = 0;
@@ -54,7 +54,7 @@ __attribute__((noinline)) bool loop(const K& given, std::size_t n, const T* __re
     }
     outside |= typename Float<T>::Bits(!(out.inside | silent));
     if constexpr (Wanted & (amiss::wants_value | amiss::wants_sum))
-      value[i] = Weighted ? select(silent, T(0), w * out.value) : out.value;
+      value[i] = Weighted ? select(silent, T(0), (w * shrink) * out.value) : out.value;
     if constexpr (Wanted & amiss::wants_gradient)
       gradient[i] = Weighted ? select(silent, T(0), out.gradient * factor) : out.gradient * factor;
     if constexpr (Wanted & amiss::wants_hessian)
@@ -70,11 +70,13 @@ bool run(const K& kernel, const Task<T>& task, std::size_t start, std::size_t n,
   T* value = sums ? kept : (Wanted & amiss::wants_value) ? task.value + start : nullptr;
   const bool fine = loop<Wanted, Weighted, T>(
       kernel, n, task.prediction + start, task.target + start, Weighted ? task.weight + start : nullptr,
-      task.factor, value, (Wanted & amiss::wants_gradient) ? task.gradient + start : nullptr,
+      task.factor, Weighted ? T(task.shrink) : T(1), value, (Wanted & amiss::wants_gradient) ? task.gradient + start : nullptr,
       (Wanted & amiss::wants_hessian) ? task.hessian + start : nullptr);
-  if constexpr (sums) add_up(value, n, task.shrink, sum);
+  if constexpr (sums) add_up(value, n, Weighted ? 1.0 : task.shrink, sum);
   return fine;
 }
+
+template <class T> void total(const T* x, std::size_t n, double shrink, Sum& sum) { add_up(x, n, shrink, sum); }
 
 template <class T, class K>
 bool choose(const K& kernel, const Task<T>& task, std::size_t start, std::size_t n, Sum& sum) {
@@ -143,6 +145,7 @@ extern const amiss::Table table;
 const amiss::Table table = {instruction_set(),     entries,
                             sizeof entries / sizeof *entries,
                             cross_entropy<float>,  cross_entropy<double>,
+                            total<float>,          total<double>,
                             functions,             sizeof functions / sizeof *functions};
 
 }  // namespace AMISS_NAMESPACE

@@ -33,7 +33,8 @@ template <class T> AMISS_INLINE T below(T z, T top) {
   return select(z == top, T(0), fixed);
 }
 
-template <class T> bool cross_entropy(const amiss::RowTask<T>& task, std::size_t start, std::size_t n) {
+template <class T>
+bool cross_entropy(const amiss::RowTask<T>& task, std::size_t start, std::size_t n, amiss::Sum& total) {
   const std::size_t k = task.classes;
   std::vector<T> scratch(task.gradient ? 0 : k);
   bool fine = true;
@@ -62,16 +63,18 @@ template <class T> bool cross_entropy(const amiss::RowTask<T>& task, std::size_t
     const T* c = task.class_weight;
     const T even = task.smoothing / T(k), kept = T(1) - task.smoothing;
     const T own = (kept + even) * (c ? c[label] : T(1));
-    if (task.value) {
-      double value = double(own) * (log_whole + (double(top) - double(z[label])));
-      if (z[label] == top) value = double(own) * log_whole;
+    if (task.value || task.sums) {
+      amiss::Sum parts;
+      parts.add(double(own) * (log_whole + (z[label] == top ? 0.0 : double(top) - double(z[label]))));
       if (task.smoothing != T(0))
         for (std::size_t i = 0; i < k; ++i) {
           const double share = std::int64_t(i) == label ? 0.0 : double(even * (c ? c[i] : T(1)));
           const double gap = z[i] == top ? 0.0 : double(top) - double(z[i]);
-          value += share == 0.0 ? 0.0 : share * (log_whole + gap);
+          parts.add(share == 0.0 ? 0.0 : share * (log_whole + gap));
         }
-      task.value[row] = T(double(w) * value);
+      const double value = parts.total();
+      if (task.value) task.value[row] = T(double(w) * value);
+      if (task.sums) total.add((double(w) * task.shrink) * value);
     }
     if (task.gradient) {
       const T factor = w * task.factor;
@@ -84,9 +87,10 @@ template <class T> bool cross_entropy(const amiss::RowTask<T>& task, std::size_t
         for (std::size_t i = 0; i < k; ++i) e[i] *= grow;
         e[label] = T(-double(own) * double(factor) * own_rest);
       } else {
-        double all = 0.0;
+        amiss::Sum shares;
         for (std::size_t i = 0; i < k; ++i)
-          all += double(std::int64_t(i) == label ? own : even * (c ? c[i] : T(1)));
+          shares.add(double(std::int64_t(i) == label ? own : even * (c ? c[i] : T(1))));
+        const double all = shares.total();
         for (std::size_t i = 0; i < k; ++i) {
           const double share = double(std::int64_t(i) == label ? own : even * (c ? c[i] : T(1)));
           const bool is_top = z[i] == top;

@@ -20,6 +20,7 @@ template <> struct Float<double> {
   static constexpr int mantissa = 52, bias = 1023;
   static constexpr double magic = 0x1.8p52;          // adding it rounds to a whole number, held in the low bits
   static constexpr double counter = 0x1p52;          // its low bits count upwards from 0
+  static constexpr double splitter = 0x1p27 + 1.0;   // halves the significant bits of a number
   static constexpr double log2e = 0x1.71547652b82fep0;
   static constexpr double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-33;
   static constexpr double exp_low = -746.0, exp_high = 710.0;
@@ -32,6 +33,7 @@ template <> struct Float<float> {
   static constexpr int mantissa = 23, bias = 127;
   static constexpr float magic = 0x1.8p23f;
   static constexpr float counter = 0x1p23f;
+  static constexpr float splitter = 0x1p12f + 1.0f;
   static constexpr float log2e = 0x1.715476p0f;
   static constexpr float ln2_high = 0x1.62e3p-1f, ln2_low = 0x1.2fefa2p-17f;
   static constexpr float exp_low = -105.0f, exp_high = 89.0f;
@@ -191,6 +193,65 @@ template <class T> AMISS_INLINE T tanh(T x) {
   const T grown = expm1(T(2) * limited);
   const T result = grown / (grown + T(2));
   return select((x != x) | (x == T(0)), x, select(x < T(0), -result, result));
+}
+
+// A number as the sum of a double and what rounding took from it (Dekker, 1971).
+struct Pair {
+  double high, low;
+};
+
+AMISS_INLINE Pair add(double x, double y) {
+  const double sum = x + y, back = sum - x;
+  return {sum, (x - (sum - back)) + (y - back)};
+}
+
+AMISS_INLINE Pair multiply(double x, double y) {
+  constexpr double splitter = Float<double>::splitter;
+  const double a = splitter * x - (splitter * x - x), b = x - a;
+  const double c = splitter * y - (splitter * y - y), d = y - c;
+  const double product = x * y;
+  return {product, ((a * c - product) + a * d + b * c) + b * d};
+}
+
+// sigmoid(x)^power = exp(-power (max(-x, 0) + log(1 + exp(-|x|)))). The power multiplies every rounding error
+// before it, so that the exponential and the logarithm carry what rounding takes from them.
+AMISS_INLINE double sigmoid_power(double x, double power) {
+  using F = Float<double>;
+  const double size = abs(x), limited = select(size > 700.0, 700.0, size);
+  const auto [k, plain] = reduce_exp(-limited);
+  // The same reduction again, split into the argument and the rest of the series.
+  const double r = (-limited - k * F::ln2_high) - k * F::ln2_low;
+  const Pair grown = add(1.0, r), more = add(grown.high, plain - r);
+  const double two = power_of_two(k + F::magic);
+  const Pair whole = add(1.0, more.high * two);
+  const double lost = whole.low + (more.low + grown.low) * two;
+  const auto [exponent, m] = split(whole.high);
+  const double f = m - 1.0, s = f / (2.0 + f), z = s * s;
+  const Pair square = multiply(0.5 * f, f);
+  double p = 1.479819860511658591e-01;
+  p = p * z + 1.531383769920937332e-01;
+  p = p * z + 1.818357216161805012e-01;
+  p = p * z + 2.222219843214978396e-01;
+  p = p * z + 2.857142874366239149e-01;
+  p = p * z + 3.999999999940941908e-01;
+  p = p * z + 6.666666666666735130e-01;
+  const double series = s * (square.high + z * p) + exponent * F::ln2_low + lost / whole.high - square.low;
+  const Pair first = add(exponent * F::ln2_high, f), second = add(first.high, -square.high);
+  const Pair near = add(second.high, series + (first.low + second.low));
+  // The logarithm of the sigmoid, and its product with the power.
+  const Pair log = add(-near.high, select(x < 0.0, x, 0.0));
+  const Pair result = multiply(power, log.high);
+  const double rest = result.low + power * (log.low - near.low);
+  const double value = exp(result.high);
+  const double corrected = select(abs(rest) < 1.0, value + value * rest, value);
+  return select(x != x, x, select(power == 0.0, 1.0, corrected));
+}
+
+AMISS_INLINE float sigmoid_power(float x, float power) {
+  const double size = abs(double(x));
+  const double log = select(x < 0.0f, double(x), 0.0) - log1p(exp(-size));
+  const double value = exp(double(power) * log);
+  return select(x != x, x, select(power == 0.0f, 1.0f, float(value)));
 }
 
 }  // namespace AMISS_NAMESPACE

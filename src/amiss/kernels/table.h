@@ -34,7 +34,7 @@ template <class T> struct Task {
   const T* target;
   const T* weight;  // one per entry, or null
   T factor;         // multiplies gradient and Hessian
-  double shrink;    // multiplies what is summed, so that the sum does not overflow
+  double shrink;    // multiplies what is summed, so that neither the sum nor weight * value overflows
   T* value;
   T* gradient;
   T* hessian;
@@ -61,12 +61,18 @@ template <class T> struct RowTask {
   std::int64_t ignored;
   T smoothing;
   T factor;                    // multiplies the gradient
+  bool sums;                   // whether the values are added up
+  double shrink;               // multiplies what is summed, so that the sum does not overflow
   T* value;                    // one per row, or null
   T* gradient;                 // one row per row, or null
 };
 
-// Softmax cross-entropy of rows [start, start + n); returns whether all labels are classes.
-template <class T> using RowKernel = bool (*)(const RowTask<T>& task, std::size_t start, std::size_t n);
+// Softmax cross-entropy of rows [start, start + n), added to the sum; returns whether all labels are classes.
+template <class T>
+using RowKernel = bool (*)(const RowTask<T>& task, std::size_t start, std::size_t n, Sum& sum);
+
+// Adds the numbers of an array, each times `shrink`, to the sum.
+template <class T> using Adder = void (*)(const T* x, std::size_t n, double shrink, Sum& sum);
 
 // One elementary function on an array: what the tests measure.
 template <class T> using Function = void (*)(std::size_t n, const T* x, T* y);
@@ -83,6 +89,8 @@ struct Table {
   std::size_t count;
   RowKernel<float> cross_entropy_single;
   RowKernel<double> cross_entropy_twice;
+  Adder<float> total_single;
+  Adder<double> total_twice;
   const NamedFunction* functions;
   std::size_t function_count;
 };

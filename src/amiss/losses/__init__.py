@@ -1,6 +1,7 @@
 """The catalogue: one file per family of losses, formulas only.
 
-A loss is registered by being defined in a module of this folder; nothing else lists it.
+A loss is registered by being defined in a module of this folder; nothing else lists it. A module whose name
+starts with an underscore is no family: it holds what families share.
 """
 
 import importlib
@@ -11,7 +12,7 @@ from amiss.core import Loss
 FAMILIES: dict[str, tuple[type[Loss], ...]] = {}
 """The loss classes of each family, in the order in which they are defined."""
 
-for _module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+for _module in sorted(name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_")):
     FAMILIES[_module] = tuple(
         value
         for value in vars(importlib.import_module(f"{__name__}.{_module}")).values()

@@ -5,23 +5,20 @@ from typing import Any
 
 from amiss.core import (
     CLASSES,
-    LOG_PROBABILITY,
     NON_NEGATIVE,
     POSITIVE,
     PROBABILITY,
     REAL,
-    SHARE,
-    SIGNS,
     Array,
     Domain,
     ElementwiseLoss,
     Facts,
-    RowLoss,
     option,
     parameter,
     setting,
 )
 from amiss.core.classes import check_axis, check_class_weight, check_classes, check_ignore_index
+from amiss.losses._likelihood import ClassLikelihood
 
 BELOW_HALF = Domain("in [0, 0.5)", low=0.0, high=0.5, open_high=True)
 BELOW_ONE = Domain("in [0, 1)", low=0.0, high=1.0, open_high=True)
@@ -126,10 +123,8 @@ class BinaryCrossEntropy(ElementwiseLoss):
 
     def _labels(self, target: Array) -> tuple[Array, Array]:
         """Return the weights of the two terms, that of label 1 and that of label 0."""
-        smooth = self.label_smoothing / 2.0
-        yes = target * (1.0 - self.label_smoothing) + smooth
-        no = (1.0 - target) * (1.0 - self.label_smoothing) + smooth
-        return self.positive_weight * yes, no
+        drift = self.label_smoothing / 2.0 - self.label_smoothing * target
+        return self.positive_weight * (target + drift), (1.0 - target) - drift
 
     def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
         yes, no = self._labels(target)
@@ -145,17 +140,18 @@ class BinaryCrossEntropy(ElementwiseLoss):
         if self.input == "logits":
             return no * xp.sigmoid(prediction) - yes * xp.sigmoid(-prediction)
         rest = 1.0 - prediction
-        return xp.weigh(no, xp.where(rest < self.epsilon, 0.0, 1.0 / rest)) - xp.weigh(
-            yes, xp.where(prediction < self.epsilon, 0.0, 1.0 / prediction)
+        return xp.where(rest < self.epsilon, 0.0, xp.ratio(no, rest)) - xp.where(
+            prediction < self.epsilon, 0.0, xp.ratio(yes, prediction)
         )
 
     def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
         yes, no = self._labels(target)
         if self.input == "logits":
-            return (yes + no) * xp.sigmoid(prediction) * xp.sigmoid(-prediction)
+            both, lost = xp.difference(yes, -no)
+            return xp.sigmoid_slope(prediction, both, lost)
         rest = 1.0 - prediction
-        return xp.weigh(no, xp.where(rest < self.epsilon, 0.0, 1.0 / (rest * rest))) + xp.weigh(
-            yes, xp.where(prediction < self.epsilon, 0.0, 1.0 / (prediction * prediction))
+        return xp.where(rest < self.epsilon, 0.0, xp.ratio(xp.ratio(no, rest), rest)) + xp.where(
+            prediction < self.epsilon, 0.0, xp.ratio(xp.ratio(yes, prediction), prediction)
         )
 
     def _error(self, xp: Any, prediction: Array, target: Array) -> Array:
@@ -163,7 +159,7 @@ class BinaryCrossEntropy(ElementwiseLoss):
 
 
 @dataclass(frozen=True)
-class CrossEntropy(RowLoss):
+class CrossEntropy(ClassLikelihood):
     """The negative log-likelihood of the true class among K, or of class probabilities.
 
     Use it for classes that exclude each other; give logits, which keep full precision.
@@ -234,18 +230,6 @@ class CrossEntropy(RowLoss):
     }
 
     @property
-    def prediction_symbol(self) -> str:
-        return {"logits": "z", "probabilities": "p", "log_probabilities": "l"}[self.input]
-
-    @property
-    def prediction_domain(self) -> Domain:
-        return {"logits": REAL, "probabilities": PROBABILITY, "log_probabilities": LOG_PROBABILITY}[
-            self.input
-        ]
-
-    target_domain = SHARE
-
-    @property
     def facts(self) -> Facts:
         heaviest = max(self.class_weight or (1.0,))
         plain = self.label_smoothing == 0.0
@@ -269,10 +253,6 @@ class CrossEntropy(RowLoss):
         )
 
     @property
-    def _axis(self) -> int:
-        return self.axis
-
-    @property
     def _ignored(self) -> int | None:
         return self.ignore_index
 
@@ -290,8 +270,8 @@ class CrossEntropy(RowLoss):
     def _check_classes(self, classes: int | None) -> None:
         check_classes(type(self).__name__, self.class_weight, classes)
 
-    def _mass(self, xp: Any, target: Array) -> Array | None:
-        return None if self.class_weight is None else xp.sum(xp.row(self.class_weight, target) * target)
+    def _mass(self, xp: Any, target: Array) -> Array:
+        return xp.sum(xp.row(self.class_weight, target) * target)
 
     def _shares(self, xp: Any, target: Array) -> Array:
         """Return how much each class's -log p counts: the smoothed target times the class weight."""
@@ -306,150 +286,95 @@ class CrossEntropy(RowLoss):
             return -xp.sum(xp.weigh(share, prediction))
         return -xp.sum(xp.weigh(share, xp.maximum(xp.log(prediction), xp.log(self.epsilon))))
 
-    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
-        share = self._shares(xp, target)
-        if self.input == "logits":
-            p, rest = xp.softmax_and_rest(prediction)
-            return (xp.sum(share) - share) * p - share * rest
-        if self.input == "log_probabilities":
-            return -share
-        return -xp.weigh(share, xp.where(prediction < self.epsilon, 0.0, 1.0 / prediction))
-
-    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
-        share = self._shares(xp, target)
-        if self.input == "logits":
-            p, rest = xp.softmax_and_rest(prediction)
-            return xp.sum(share) * p * rest
-        if self.input == "log_probabilities":
-            return xp.full(0.0, share)
-        return xp.weigh(share, xp.where(prediction < self.epsilon, 0.0, 1.0 / (prediction * prediction)))
-
-    def _hessian_product(self, xp: Any, prediction: Array, target: Array, direction: Array) -> Array:
-        if self.input != "logits":
-            return self._hessian(xp, prediction, target) * direction
-        p = xp.softmax(prediction)
-        return xp.sum(self._shares(xp, target)) * p * (direction - xp.sum(p * direction))
-
-    def _error(self, xp: Any, prediction: Array, target: Array) -> Array:
-        if self.input == "probabilities":
-            return prediction - target
-        return (xp.softmax(prediction) if self.input == "logits" else xp.exp(prediction)) - target
+    def _clipped(self, xp: Any, prediction: Array, slope: Array) -> Array:
+        return xp.where(prediction < self.epsilon, 0.0, slope)
 
 
 @dataclass(frozen=True)
-class Hinge(ElementwiseLoss):
-    """What a signed score lacks to the `margin`; 0 beyond it. Targets are -1 and +1.
+class BinaryFocal(ElementwiseLoss):
+    """Binary cross-entropy from logits, times how wrong the probability is to the power `gamma`.
 
-    Use it for a decision without probabilities; items beyond the margin stop counting.
-    Avoid it where probabilities are wanted: the score has no scale.
+    Use it when easy items outnumber the hard ones by far, as background does in detection.
+    Avoid it where probabilities must be calibrated: an item stops counting before it is right.
 
     Args:
-        margin: the score on the right side that costs nothing.
+        gamma: the power; 0 gives binary cross-entropy.
+        positive_weight: multiplies the term of the label 1.
+        negative_weight: multiplies the term of the label 0.
 
     Shapes:
         prediction, target, gradient, hessian: (...), equal. One item per number.
 
     Units:
-        value: that of the score. gradient: none. hessian: 0 almost everywhere.
+        value: nats. gradient: nats per unit of the logit.
 
     Notes:
-        Exactly at the margin the gradient is 0. For K classes use K scores, one against the rest.
+        With p the probability of the label the value is (1 - p)^gamma times -log p. An alpha of 0.25
+        elsewhere is positive_weight=0.25 and negative_weight=0.75 here.
+        The Hessian is negative where a wrong item is so wrong that its gradient no longer grows.
 
     Source:
-        Cortes and Vapnik (1995), Machine Learning 20, 273-297, doi:10.1007/BF00994018.
+        Lin, Goyal, Girshick, He and Dollar (2017), ICCV, 2980-2988, doi:10.1109/ICCV.2017.324.
 
     Examples:
-        >>> float(Hinge()([0.5, -2.0], [1, -1], reduction="sum"))  # (1 - 0.5) + 0
-        0.5
+        >>> round(float(BinaryFocal()([0.0], [1.0])), 6)  # 0.5 ** 2 * log 2
+        0.173287
     """
 
-    margin: float = parameter(1.0, domain=NON_NEGATIVE, typical=(0.1, 3.0), symbol="m", neutral=True)
+    gamma: float = parameter(2.0, domain=NON_NEGATIVE, typical=(0.5, 5.0), symbol=r"\gamma")
+    positive_weight: float = parameter(
+        1.0, domain=POSITIVE, typical=(0.2, 5.0), symbol=r"\omega", neutral=True
+    )
+    negative_weight: float = parameter(1.0, domain=POSITIVE, typical=(0.2, 5.0), symbol=r"\nu", neutral=True)
 
     aliases = {
-        "hinge_loss": {},
-        "keras.losses.Hinge": {},
-        "optax.hinge_loss": {},
-        "optax.perceptron_loss": {"margin": 0.0},
-        "perceptron": {"margin": 0.0},
+        "focal": {},
+        "optax.losses.sigmoid_focal_loss": {},
+        "torchvision.ops.sigmoid_focal_loss": {"positive_weight": 0.25, "negative_weight": 0.75},
     }
 
     prediction_symbol = "z"
-    target_domain = SIGNS
+    target_domain = CLASSES
 
     @property
     def facts(self) -> Facts:
         return Facts(
-            convex=True,
-            minimiser="majority sign",
-            lipschitz=1.0,
-            differentiable="not at score * target = margin",
-            zero_at_perfection=self.margin <= 1.0,
-            monotone=self.margin <= 1.0,
-            hessian="zero almost everywhere",
+            convex=self.gamma == 0.0,
+            minimiser="focal mean",
+            lipschitz=None,
+            smoothness=None,
+            zero_at_perfection=False,
+            link="logit",
         )
 
-    def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
-        return xp.relu(self.margin - target * prediction)
-
-    def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
-        slack = self.margin - target * prediction
-        return xp.where(slack > 0.0, -target, xp.full(0.0, slack))
-
-    def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
-        return xp.full(0.0, target * prediction)
-
-
-@dataclass(frozen=True)
-class SquaredHinge(ElementwiseLoss):
-    """The square of what a signed score lacks to the `margin`; 0 beyond it. Targets are -1 and +1.
-
-    Use it for a hinge whose gradient fades towards the margin, so that the last steps are small.
-    Avoid it with mislabelled items: their cost grows with the square of the score.
-
-    Args:
-        margin: the score on the right side that costs nothing.
-
-    Shapes:
-        prediction, target, gradient, hessian: (...), equal. One item per number.
-
-    Units:
-        value: that of the score squared. gradient: that of the score. hessian: none; 2 below the margin.
-
-    Notes:
-        Exactly at the margin the Hessian is 0.
-
-    Source:
-        Chang, Hsieh and Lin (2008), Journal of Machine Learning Research 9, 1369-1398.
-
-    Examples:
-        >>> float(SquaredHinge()([0.5, -2.0], [1, -1], reduction="sum"))  # (1 - 0.5) ** 2 + 0
-        0.25
-    """
-
-    margin: float = parameter(1.0, domain=NON_NEGATIVE, typical=(0.1, 3.0), symbol="m", neutral=True)
-
-    aliases = {"keras.losses.SquaredHinge": {}}
-
-    prediction_symbol = "z"
-    target_domain = SIGNS
-
-    @property
-    def facts(self) -> Facts:
-        return Facts(
-            convex=True,
-            minimiser="mean sign times the margin",
-            smoothness=2.0,
-            zero_at_perfection=self.margin <= 1.0,
-            monotone=self.margin <= 1.0,
-        )
+    def _labels(self, target: Array) -> tuple[Array, Array]:
+        """Return the weights of the two terms, that of label 1 and that of label 0."""
+        return self.positive_weight * target, self.negative_weight * (1.0 - target)
 
     def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
-        slack = xp.relu(self.margin - target * prediction)
-        return slack * slack
+        yes, no = self._labels(target)
+        return xp.weigh(yes, self._cost(xp, prediction)) + xp.weigh(no, self._cost(xp, -prediction))
 
     def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
-        return -2.0 * target * xp.relu(self.margin - target * prediction)
+        yes, no = self._labels(target)
+        return xp.weigh(yes, self._slope(xp, prediction)) - xp.weigh(no, self._slope(xp, -prediction))
 
     def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
-        slack = self.margin - target * prediction
-        return xp.where(slack > 0.0, 2.0, xp.full(0.0, slack))
+        yes, no = self._labels(target)
+        return xp.weigh(yes, self._bend(xp, prediction)) + xp.weigh(no, self._bend(xp, -prediction))
+
+    def _error(self, xp: Any, prediction: Array, target: Array) -> Array:
+        return xp.sigmoid(prediction) - target
+
+    # The term of the label 1 and its derivatives, p = sigmoid(z); that of the label 0 is the same at -z.
+    def _cost(self, xp: Any, z: Array) -> Array:
+        return xp.weigh(xp.sigmoid_power(-z, self.gamma), xp.softplus(-z))
+
+    def _slope(self, xp: Any, z: Array) -> Array:
+        p, rest = xp.sigmoid(z), xp.sigmoid(-z)
+        return -xp.sigmoid_power(-z, self.gamma) * (self.gamma * xp.weigh(p, xp.softplus(-z)) + rest)
+
+    def _bend(self, xp: Any, z: Array) -> Array:
+        p, rest = xp.sigmoid(z), xp.sigmoid(-z)
+        faded = self.gamma * (self.gamma * p - rest) * xp.softplus(-z)
+        return xp.sigmoid_power(-z, self.gamma) * xp.weigh(p, faded + (2.0 * self.gamma + 1.0) * rest)

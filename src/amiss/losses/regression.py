@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amiss.core import NON_ZERO, OPEN_UNIT, POSITIVE, Array, ElementwiseLoss, Facts, parameter
+from amiss.core import (
+    NON_ZERO,
+    OPEN_UNIT,
+    POSITIVE,
+    Array,
+    BatchLoss,
+    ElementwiseLoss,
+    Facts,
+    NumberItems,
+    parameter,
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,79 @@ class AbsoluteError(ElementwiseLoss):
 
 
 @dataclass(frozen=True)
+class RootMeanSquaredError(BatchLoss, NumberItems):
+    """The square root of the mean squared error: the MSE in the target's own unit.
+
+    Use it to report an error in the target's unit.
+    Avoid it for training: its gradient is the MSE's divided by 2 RMSE, another step length for each batch.
+
+    Shapes:
+        prediction, target, gradient, hessian: (...), equal. One item: the whole batch.
+
+    Units:
+        value: target unit. gradient: none. hessian: 1 / target unit.
+
+    Notes:
+        The mean of the RMSE of micro-batches is not the RMSE of all; `total` gives that. No square overflows.
+        Where every error is 0 the gradient and the Hessian are 0.
+
+    Source:
+        Gauss (1823), Theoria combinationis observationum erroribus minimis obnoxiae, section 7.
+
+    Examples:
+        >>> float(RootMeanSquaredError()([3.0, 4.0], [0.0, 0.0]))  # sqrt((9 + 16) / 2)
+        3.5355339059327378
+    """
+
+    aliases = {
+        "rmse": {},
+    }
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(
+            convex=True,
+            minimiser="mean",
+            lipschitz=1.0,
+            differentiable="not where every error is 0",
+            symmetric=True,
+        )
+
+    def _state(self, xp: Any, prediction: Array, target: Array, weight: Array) -> tuple[Array, ...]:
+        error = prediction - target
+        return xp.over_items(weight * error * error), xp.over_items(weight)
+
+    def _join(self, xp: Any, *state: Array) -> Array:
+        squares, count = state
+        return xp.sqrt(squares / count)
+
+    def _value(self, xp: Any, prediction: Array, target: Array, weight: Array) -> Array:
+        return xp.root_mean_square(prediction - target, weight)
+
+    def _shares(self, xp: Any, prediction: Array, target: Array, weight: Array) -> tuple[Array, Array]:
+        """Return the errors and the weights, both in units of the value and of the sum of weights."""
+        error = prediction - target
+        value = xp.named_part("r", xp.root_mean_square(error, weight))
+        share = weight / xp.over_items(weight)
+        return xp.where(value == 0.0, 0.0, error / value), xp.where(value == 0.0, 0.0, share / value)
+
+    def _gradient(self, xp: Any, prediction: Array, target: Array, weight: Array) -> Array:
+        unit, _ = self._shares(xp, prediction, target, weight)
+        return weight / xp.over_items(weight) * unit
+
+    def _hessian(self, xp: Any, prediction: Array, target: Array, weight: Array) -> Array:
+        unit, share = self._shares(xp, prediction, target, weight)
+        return share * (1.0 - weight / xp.over_items(weight) * unit * unit)
+
+    def _hessian_product(
+        self, xp: Any, prediction: Array, target: Array, weight: Array, direction: Array
+    ) -> Array:
+        unit, share = self._shares(xp, prediction, target, weight)
+        along = xp.over_items(weight / xp.over_items(weight) * unit * direction)
+        return share * (direction - unit * along)
+
+
+@dataclass(frozen=True)
 class Huber(ElementwiseLoss):
     """Half the squared error near the target, `delta` times the absolute error beyond it.
 
@@ -216,7 +299,10 @@ class LogCosh(ElementwiseLoss):
         return xp.tanh(prediction - target)
 
     def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
-        return xp.sech_squared(prediction - target)
+        # What rounding takes from the error is put back: far away sech is an exponential.
+        error, lost = xp.difference(prediction, target)
+        bend = xp.sech_squared(error)
+        return xp.corrected(bend, -2.0 * bend * xp.tanh(error), lost)
 
 
 @dataclass(frozen=True)
@@ -315,11 +401,16 @@ class Linex(ElementwiseLoss):
     def facts(self) -> Facts:
         return Facts(convex=True, minimiser="log of the mean exponential")
 
+    # What rounding takes from a * error is put back: the exponential would multiply it.
     def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
-        return xp.expm1_minus(self.a * (prediction - target))
+        x, lost = xp.scaled_difference(self.a, prediction, target)
+        return xp.corrected(xp.expm1_minus(x), xp.expm1(x), lost)
 
     def _gradient(self, xp: Any, prediction: Array, target: Array) -> Array:
-        return self.a * xp.expm1(self.a * (prediction - target))
+        x, lost = xp.scaled_difference(self.a, prediction, target)
+        return xp.corrected(xp.scaled_expm1(self.a, x), xp.scaled_exp(self.a, x), lost)
 
     def _hessian(self, xp: Any, prediction: Array, target: Array) -> Array:
-        return self.a * self.a * xp.exp(self.a * (prediction - target))
+        x, lost = xp.scaled_difference(self.a, prediction, target)
+        bend = xp.scaled_exp(self.a * self.a, x)
+        return xp.corrected(bend, bend, lost)
