@@ -189,9 +189,12 @@ class Namespace(ABC):
 
     def sigmoid_slope(self, x: Array, weight: Array, lost: Array) -> Array:
         """Return weight * sigmoid(x) * sigmoid(-x), given what rounding took from the weight."""
-        small = self.exp(-self.abs(x))
+        size = self.abs(x)
+        small = self.exp(-size)
         whole, more = self.difference(1.0, -(2.0 * small + small * small))
-        slope = weight / whole * small
+        # Far away the exponential alone may be subnormal, and a weight would multiply what that loses.
+        far = (weight * math.exp(-64.0)) * self.exp(64.0 - size)
+        slope = self.where(size > 80.0, far, weight / whole * small)
         return slope + slope * (lost / weight - more / whole)
 
     def log_cosh(self, x: Array) -> Array:
