@@ -39,8 +39,12 @@ def amiss(capsys):
     return run
 
 
+HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+"""What a new process runs first, as a shell turns Ctrl-C off for what it starts in the background."""
+
+
 def started(*words, **options):
-    command = [sys.executable, "-c", "from amiss.cli import main; main()", *words]
+    command = [sys.executable, "-c", f"{HEARS_CTRL_C}from amiss.cli import main; main()", *words]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **options
     )
@@ -298,7 +302,7 @@ def test_square_brackets_are_text(amiss, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_while_modules_are_imported_is_exit_code_130(tmp_path):
     code = (
-        "import signal, sys; from amiss.cli import main\n"
+        f"{HEARS_CTRL_C}import sys; from amiss.cli import main\n"
         "class Slow:\n"
         "    def find_spec(self, name, *_):\n"
         "        if name == 'click': signal.raise_signal(signal.SIGINT)\n"
