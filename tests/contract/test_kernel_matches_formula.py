@@ -58,13 +58,14 @@ def calls(monkeypatch):
     def watched(function):
         def call(*arguments, **options):
             results = function(*arguments, **options)
-            if results is not None:
+            if results is not None and results is not False:
                 made.append(results)
             return results
 
         return call
 
     monkeypatch.setattr(kernels, "evaluate", watched(kernels.evaluate))
+    monkeypatch.setattr(kernels, "evaluate_at", watched(kernels.evaluate_at))
     monkeypatch.setattr(kernels, "cross_entropy", watched(kernels.cross_entropy))
     return made
 
@@ -72,6 +73,7 @@ def calls(monkeypatch):
 @pytest.fixture
 def without_kernels(monkeypatch):
     monkeypatch.setattr(kernels, "evaluate", lambda *arguments, **options: None)
+    monkeypatch.setattr(kernels, "evaluate_at", lambda *arguments, **options: False)
     monkeypatch.setattr(kernels, "cross_entropy", lambda *arguments, **options: None)
 
 
@@ -206,6 +208,7 @@ def test_any_number_of_items_gives_what_the_formula_gives(loss, items, monkeypat
             compiled = [getattr(loss, method)(prediction, target, given, reduction) for method in METHODS]
             with monkeypatch.context() as patch:
                 patch.setattr(kernels, "evaluate", lambda *arguments, **options: None)
+                patch.setattr(kernels, "evaluate_at", lambda *arguments, **options: False)
                 patch.setattr(kernels, "cross_entropy", lambda *arguments, **options: None)
                 portable = [getattr(loss, method)(prediction, target, given, reduction) for method in METHODS]
             for found, expected in zip(compiled, portable, strict=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from amiss.arrays.namespace import ArrayNamespace
 
-__all__ = ["LIBRARIES", "array_libraries", "is_array", "library_of", "namespace_of"]
+__all__ = ["LIBRARIES", "array_libraries", "is_array", "library_of", "namespace_of", "reduced"]
 
 LIBRARIES = ("numpy", "torch", "jax", "tensorflow")
 """Top-level modules whose arrays a loss takes; `amiss.arrays.<name>` holds the namespace of each."""
@@ -50,6 +50,12 @@ def namespace_of(array: object) -> ArrayNamespace:
         raise LookupError(f"{type(array).__module__}.{type(array).__qualname__} is no array that amiss knows")
     namespace: ArrayNamespace = _module(name).namespace(array)
     return namespace
+
+
+def reduced(*arguments: Any) -> Any:
+    """Return `amiss.arrays.torch.reduced` of tensors."""
+    module: Any = sys.modules.get("amiss.arrays.torch") or _module("torch")  # faster than a statement
+    return module.reduced(*arguments)
 
 
 def array_libraries() -> list[str]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from amiss import kernels
 from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
 
-__all__ = ["TorchNamespace", "is_array", "namespace"]
+__all__ = ["TorchNamespace", "is_array", "namespace", "reduced"]
 
 
 def is_array(value: object) -> bool:
@@ -99,6 +100,89 @@ class TorchNamespace(ArrayNamespace):
     def differentiable(self, formulas: Formulas, prediction: Array, target: Array) -> Array:
         value = _CompiledValue if torch.compiler.is_compiling() else _Value
         return value.apply(formulas, self, prediction, target)
+
+
+# --- kernels on the memory of tensors ---------------------------------------------------------------------
+_KINDS = {getattr(torch, name): number for name, number in kernels.KINDS.items()}
+
+
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+
+
+def memory(x: Any) -> tuple[int, int] | None:
+    """Return the dtype's number and the address of a plain tensor; None if kernels cannot read it there."""
+    plain = type(x) is torch.Tensor or type(x) is torch.nn.Parameter
+    if not (plain and x.is_cpu and x.is_contiguous()) or x.is_neg() or _is_wrapped(x):
+        return None
+    kind = _KINDS.get(x.dtype)
+    return None if kind is None else (kind, x.data_ptr())
+
+
+def is_eager() -> bool:
+    """Return whether operations run now, and are seen by nothing but the tape of reverse mode."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or torch.autograd.forward_ad._current_level >= 0
+    )
+
+
+def reduced(loss: Any, divisor: float, again: Any, prediction: Any, target: Any, weight: Any) -> Any:
+    """Return the reduced loss of plain tensors from one pass of a kernel, which finds the gradient too.
+
+    Args:
+        loss: what has a `_kernel`.
+        divisor: as `amiss.kernels.evaluate` takes it.
+        again: a function of prediction, target and weight with the same value, which is differentiable twice.
+        prediction: of floating-point numbers.
+        target: of the same shape.
+        weight: of the same shape, or None.
+
+    Returns None where the kernel does not serve.
+    """
+    if not is_eager():
+        return None
+    inputs, known = memory(prediction), memory(target)
+    weights = (0, 0) if weight is None else memory(weight)
+    if inputs is None or known is None or weights is None or prediction.shape != target.shape:
+        return None
+    if not prediction.dtype.is_floating_point or target.requires_grad:
+        return None
+    if weight is not None and (weight.requires_grad or weight.shape != prediction.shape):
+        return None
+    value = torch.empty((), dtype=torch.float64 if prediction.dtype is torch.float64 else torch.float32)
+    wanted = prediction.requires_grad and torch.is_grad_enabled()
+    gradient = torch.empty_like(prediction) if wanted else None
+    addresses = value.data_ptr(), 0 if gradient is None else gradient.data_ptr()
+    count = prediction.numel()
+    if not kernels.evaluate_at(loss._kernel, count, inputs, known, weights, divisor, *addresses):
+        return None
+    # The C++ part of `apply`: what Python does before it serves `torch.func` only, which is not active.
+    attach = super(torch.autograd.Function, _Known).apply
+    return attach(prediction, target, weight, (value, gradient), again) if wanted else value
+
+
+class _Known(torch.autograd.Function):  # type: ignore[misc]
+    """A value whose gradient was found with it. A second derivative computes both again, step by step."""
+
+    @staticmethod
+    def forward(ctx: Any, prediction: Array, target: Array, weight: Any, known: Any, again: Any) -> Array:
+        value, ctx.gradient = known
+        ctx.again = again
+        ctx.save_for_backward(prediction, target, weight)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Array) -> Any:
+        gradient, ctx.gradient = ctx.gradient, None  # whoever gets it may write to it
+        if gradient is None or torch.is_grad_enabled():
+            prediction, target, weight = ctx.saved_tensors
+            with torch.enable_grad():
+                value = ctx.again(prediction, target, weight)
+            differentiable = torch.is_grad_enabled()
+            found = torch.autograd.grad(value, prediction, upstream, create_graph=differentiable)
+            return found[0], None, None, None, None
+        return gradient if upstream.item() == 1.0 else gradient * upstream, None, None, None, None
 
 
 def _namespace(dtype: Any, device: Any) -> TorchNamespace:

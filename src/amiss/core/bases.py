@@ -14,7 +14,7 @@ from amiss.core.errors import ParameterError
 from amiss.core.inputs import Batch, convert, fill, outputs, require_same_shape
 from amiss.core.loss import Loss
 from amiss.core.parameters import REAL, Domain, about, check_fields
-from amiss.core.reduction import Reduction, Total, weight_of
+from amiss.core.reduction import REDUCTIONS, Reduction, Total, weight_of
 
 __all__ = ["FormulaLoss", "ItemFormulas", "both", "zeros_like"]
 
@@ -62,6 +62,10 @@ class FormulaLoss(Loss):
     def __post_init__(self) -> None:
         check_fields(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle keeps: the parameters, not the kernel that was found for them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
     def _error(self, xp: Any, prediction: Array, target: Array) -> Array:
         """Return prediction - target in the space where the loss compares them."""
         return prediction - target
@@ -92,6 +96,21 @@ class FormulaLoss(Loss):
         """Return a quantity of each item: from a compiled kernel where one serves, else from the formula."""
         return getattr(self, f"_{quantity}")(xp, prediction, target, *extra)
 
+    def _at_once(
+        self,
+        wanted: tuple[str, ...],
+        prediction: Array,
+        target: Array,
+        weight: Array | None,
+        reduction: str,
+        out: dict[str, Array] | None,
+    ) -> tuple[Array, ...] | None:
+        """Return all wanted quantities, reduced, from one compiled pass over inputs as they were given.
+
+        None where these need a closer look, which finds what is wrong with them or converts them.
+        """
+        return None
+
     def _fused(self, batch: Batch, wanted: tuple[str, ...], reduce: Reduction) -> tuple[Array, ...] | None:
         """Return all wanted quantities, reduced, from one compiled pass, or None where no kernel serves."""
         return None
@@ -119,6 +138,27 @@ class FormulaLoss(Loss):
         direction: Array | None = None,
         out: dict[str, Array | None] | None = None,
     ) -> tuple[Array, ...]:
+        if normalizer is None and empty == "nan" and reduction in REDUCTIONS:
+            results = self._at_once(wanted, prediction, target, weight, reduction, out)
+            if results is not None:
+                return results
+        return self._in_steps(
+            wanted, prediction, target, weight, reduction, normalizer, empty, direction, out
+        )
+
+    def _in_steps(
+        self,
+        wanted: tuple[str, ...],
+        prediction: Array,
+        target: Array,
+        weight: Array | None,
+        reduction: str,
+        normalizer: Any = None,
+        empty: str = "nan",
+        direction: Array | None = None,
+        out: dict[str, Array | None] | None = None,
+    ) -> tuple[Array, ...]:
+        """Check and convert the inputs, and return what `_compute` does."""
         owner = type(self).__name__
         reduce = Reduction(owner, reduction, normalizer, empty)
         batch = self._open(prediction, target, weight)

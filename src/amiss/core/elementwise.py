@@ -1,13 +1,16 @@
 """Losses of each number by itself."""
 
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from amiss import kernels
-from amiss.arrays import Array
+from amiss.arrays import Array, library_of, reduced
 from amiss.core.bases import ItemFormulas
 from amiss.core.inputs import Batch
 from amiss.core.items import NumberItems
-from amiss.core.reduction import Reduction
+from amiss.core.reduction import DIVISORS, Reduction
 
 __all__ = ["ElementwiseLoss"]
 
@@ -24,46 +27,55 @@ class ElementwiseLoss(ItemFormulas, NumberItems):
         return self._hessian(xp, prediction, target) * direction
 
     # --- compiled --------------------------------------------------------------------------------------
-    def _kernel(self) -> tuple[str, list[float]]:
-        """Return the name of the kernel and its parameters: structural options are part of the name."""
+    @cached_property
+    def _kernel(self) -> Any:
+        """The kernel of this loss, None if there is none: structural options are part of its name."""
         options: list[str] = []
         numbers: list[float] = []
         for name, declared in self.parameters().items():
             (options if "choices" in declared else numbers).append(getattr(self, name))
-        return "_".join((type(self).__name__, *options)), numbers
+        name = "_".join((type(self).__name__, *options))
+        return kernels.kernel(name, tuple(numbers)) if self._is_built_in else None
+
+    def _at_once(
+        self,
+        wanted: tuple[str, ...],
+        prediction: Array,
+        target: Array,
+        weight: Array | None,
+        reduction: str,
+        out: dict[str, Array] | None,
+    ) -> tuple[Array, ...] | None:
+        divisor = DIVISORS[reduction]
+        if type(prediction) is np.ndarray and type(target) is np.ndarray:
+            return kernels.evaluate(self._kernel, wanted, prediction, target, weight, divisor, out)
+        if wanted != ("value",) or divisor is None or library_of(prediction) != "torch":
+            return None
+
+        def again(prediction: Array, target: Array, weight: Array | None) -> Array:
+            return self._in_steps(wanted, prediction, target, weight, reduction)[0]
+
+        value = reduced(self, divisor, again, prediction, target, weight)
+        return None if value is None else (value,)
 
     def _evaluate(self, xp: Any, quantity: str, prediction: Array, target: Array, *extra: Array) -> Array:
-        host = xp.host(prediction, target) if self._is_built_in else None
+        host = xp.host(prediction, target)
         if host is not None:
-            name, numbers = self._kernel()
-            results = kernels.evaluate(name, (quantity,), numbers, *host)
+            results = kernels.evaluate(self._kernel, (quantity,), host[0], host[1], divisor=None)
             if results is not None:
-                return xp.from_host(results[quantity])
+                return xp.from_host(results[0])
         return super()._evaluate(xp, quantity, prediction, target, *extra)
 
     def _fused(self, batch: Batch, wanted: tuple[str, ...], reduce: Reduction) -> tuple[Array, ...] | None:
-        if batch.xp.library != "numpy" or not self._is_built_in:
+        if batch.xp.library != "numpy":
             return None
-        divisor = reduce.known_divisor(batch, batch.prediction)
-        if divisor is None:
-            return None
-        name, numbers = self._kernel()
-        summed = reduce.kind != "none"
+        divisor = DIVISORS[reduce.kind] if reduce.normalizer is None else float(reduce.normalizer)
         results = kernels.evaluate(
-            name,
-            tuple("sum" if quantity == "value" and summed else quantity for quantity in wanted),
-            numbers,
-            batch.prediction,
-            batch.target,
-            batch.weight,
-            1.0 / divisor,
-            batch.out,
+            self._kernel, wanted, batch.prediction, batch.target, batch.weight, divisor
         )
         if results is None:
             return None
-        if "sum" in results:
-            results["value"] = batch.xp.dtype.type(results["sum"].over(divisor))
         return tuple(
-            results[quantity] if quantity == "value" else batch.restore(results[quantity])
-            for quantity in wanted
+            result if quantity == "value" else batch.restore(result)
+            for quantity, result in zip(wanted, results, strict=True)
         )

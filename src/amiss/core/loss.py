@@ -80,7 +80,7 @@ class Loss(ABC):
             array([0.5, 0. ])
         """
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
-        return self._compute(("gradient",), *arguments, {"gradient": out})[0]
+        return self._compute(("gradient",), *arguments, None if out is None else {"gradient": out})[0]
 
     def hessian(
         self,
@@ -100,7 +100,7 @@ class Loss(ABC):
             array([1., 1.])
         """
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
-        return self._compute(("hessian",), *arguments, {"hessian": out})[0]
+        return self._compute(("hessian",), *arguments, None if out is None else {"hessian": out})[0]
 
     def value_and_gradient(
         self,
@@ -114,7 +114,8 @@ class Loss(ABC):
     ) -> tuple[Array, Array]:
         """Return the loss and its gradient; inputs are checked and converted once."""
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
-        value, gradient = self._compute(("value", "gradient"), *arguments, {"gradient": out})
+        outputs = None if out is None else {"gradient": out}
+        value, gradient = self._compute(("value", "gradient"), *arguments, outputs)
         return value, gradient
 
     def gradient_and_hessian(
@@ -130,7 +131,7 @@ class Loss(ABC):
         """Return gradient and diagonal Hessian: what a gradient booster needs."""
         wanted = ("gradient", "hessian")
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
-        outputs = dict(zip(wanted, out or (None, None), strict=True))
+        outputs = None if out is None else dict(zip(wanted, out, strict=True))
         gradient, hessian = self._compute(wanted, *arguments, outputs)
         return gradient, hessian
 

@@ -13,6 +13,8 @@ __all__ = ["Reduction", "Total"]
 
 REDUCTIONS = ("mean", "sum", "none")
 EMPTY = ("nan", "zero", "raise")
+DIVISORS = {"mean": 0.0, "sum": 1.0, "none": None}
+"""How a kernel reduces: 0 stands for the sum of the weights, None for one value per entry."""
 
 
 @dataclass(frozen=True)

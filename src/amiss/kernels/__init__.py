@@ -2,18 +2,23 @@
 
 import os
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = [
+    "KINDS",
     "apply",
     "available",
     "cross_entropy",
     "evaluate",
+    "evaluate_at",
     "fingerprint",
     "instruction_set",
+    "kernel",
     "names",
     "thread_count",
     "threads",
@@ -26,8 +31,15 @@ try:
 except ImportError:  # built where there was no compiler: the portable path serves everything
     _compiled = None
 
-_BIT = {"value": 1, "gradient": 2, "hessian": 4, "sum": 8}
-_SETS = frozenset((1, 2, 3, 4, 6, 8, 10))
+_BITS = {
+    ("value",): 1,
+    ("gradient",): 2,
+    ("value", "gradient"): 3,
+    ("hessian",): 4,
+    ("gradient", "hessian"): 6,
+}
+"""What one pass computes; 8 stands for the sum of the values in their place."""
+
 _NAMES = frozenset(_compiled.names()) if _compiled else frozenset()
 
 
@@ -55,7 +67,17 @@ def _default_threads() -> int:
     given = os.environ.get("AMISS_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0:
         return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, _quota()))
+
+
+def _quota() -> int:
+    """Return how many cores the control group of a container may use, rounded up; many if it has no limit."""
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return -(-int(limit) // int(period))
+    except (OSError, ValueError):
+        return 1 << 30
 
 
 _threads = _default_threads()
@@ -102,54 +124,94 @@ class ScaledSum(NamedTuple):
         return self.sum / divisor / self.shrink
 
 
+@cache
+def kernel(name: str, parameters: tuple[float, ...]) -> Any:
+    """Return the kernel of a loss with its parameters, in the order of its fields, or None."""
+    return _compiled.Kernel(name, list(parameters)) if _compiled and name in _NAMES else None
+
+
 def evaluate(
-    name: str,
-    wanted: Sequence[str],
-    parameters: Sequence[float],
+    kernel: Any,
+    wanted: tuple[str, ...],
     prediction: Any,
     target: Any,
     weight: Any = None,
-    factor: float = 1.0,
+    divisor: float | None = 0.0,
     out: dict[str, Any] | None = None,
-) -> dict[str, Any] | None:
-    """Return the wanted quantities from one pass over the inputs.
+) -> tuple[Any, ...] | None:
+    """Return the wanted quantities of NumPy arrays from one pass over them.
 
     Args:
-        name: that of a kernel.
-        wanted: of "value" (one per entry), "gradient", "hessian" and "sum" (of the values).
-        parameters: in the order of the loss's fields.
-        prediction: an array of float32 or float64.
-        target: of the same shape and dtype.
-        weight: of the same shape and dtype, or None; an entry of weight 0 counts for nothing.
-        factor: multiplies gradient and Hessian.
-        out: arrays to write derivatives to, by quantity. One that does not suit the kernel is left alone.
+        kernel: what `kernel` returned.
+        wanted: of "value", "gradient" and "hessian", in this order.
+        prediction: an array of floating-point numbers, of any strides.
+        target: of the same shape, of real numbers.
+        weight: of the same shape, or one that broadcasts to it; an entry of weight 0 counts for nothing.
+        divisor: of the sum of the values, and of the derivatives; 0 stands for the number of entries, or the
+            sum of their weights. None asks for one value per entry, and divides nothing.
+        out: arrays to write derivatives to, by quantity.
 
-    Returns None where no kernel fits: another name, dtype or layout, quantities that no kernel has together,
-    or an entry outside its domain, which the portable path then names.
+    Returns None where the kernel does not serve: another dtype, shape or layout, quantities that no kernel
+    has together, an entry outside its domain, or nothing to divide by. The portable path says what is wrong.
     """
-    bits = sum(_BIT.get(quantity, 0) for quantity in wanted)
-    arrays: tuple[Any, ...] = (prediction, target) if weight is None else (prediction, target, weight)
-    if name not in _NAMES or bits not in _SETS or not set(wanted) <= _BIT.keys() or not _fit(arrays):
+    bits = _BITS.get(wanted)
+    if bits is None or kernel is None:
         return None
-    assert _compiled is not None
-    arrays = tuple(map(_plain, arrays))
-    results = {quantity: np.empty_like(arrays[0]) for quantity in wanted if quantity != "sum"}
-    for quantity, array in (out or {}).items():
-        if _suits(array, arrays):
-            results[quantity] = array
-    inside, total, shrink = _compiled.evaluate(
-        name,
-        bits,
-        list(parameters),
-        *arrays,
-        *((None,) if weight is None else ()),
-        factor,
-        *(results.get(quantity) for quantity in ("value", "gradient", "hessian")),
-        _threads,
-    )
-    if "sum" in wanted:
-        results["sum"] = ScaledSum(total, shrink)
-    return results if inside else None
+    value = gradient = hessian = None
+    shape, dtype = prediction.shape, prediction.dtype
+    wide = np.float64 if dtype == np.float64 else np.float32
+    if bits & 1:
+        if divisor is None:
+            value = np.empty(shape, wide)
+        else:
+            bits += 7
+    if bits & 2:
+        gradient = out.get("gradient") if out else None
+        gradient = np.empty(shape, dtype) if gradient is None else gradient
+    if bits & 4:
+        hessian = out.get("hessian") if out else None
+        hessian = np.empty(shape, dtype) if hessian is None else hessian
+    divided = 1.0 if divisor is None else divisor
+    reduced = kernel.run(bits, divided, prediction, target, weight, value, gradient, hessian, _threads)
+    if reduced is None:
+        return None
+    if bits & 8:
+        value = wide(reduced)
+    return tuple([x for x in (value, gradient, hessian) if x is not None])
+
+
+KINDS = {"float16": 1, "bfloat16": 2, "float32": 3, "float64": 4, "int8": 5, "int16": 6, "int32": 7}
+KINDS |= {"int64": 8, "uint8": 9, "bool": 9}
+"""Numbers of the dtypes that `evaluate_at` takes."""
+
+
+def evaluate_at(
+    kernel: Any,
+    count: int,
+    prediction: tuple[int, int],
+    target: tuple[int, int],
+    weight: tuple[int, int],
+    divisor: float,
+    value: int,
+    gradient: int,
+) -> bool:
+    """Write the reduced value and, unless its address is 0, the gradient to addresses; return if it was done.
+
+    Args:
+        kernel: what `kernel` returned.
+        count: of the entries of each array, which are contiguous.
+        prediction: the number of its dtype and its address, as for target and weight; (0, 0) is no weight.
+        target: as above.
+        weight: as above.
+        divisor: as for `evaluate`.
+        value: the address of one number of the prediction's dtype, of float32 for half precision.
+        gradient: the address of numbers of the prediction's dtype.
+    """
+    if kernel is None:
+        return False
+    bits = 10 if gradient else 8
+    done = kernel.run_at(bits, divisor, count, prediction, target, weight, value, gradient, _threads)
+    return bool(done)
 
 
 def cross_entropy(
@@ -201,9 +263,8 @@ def cross_entropy(
 
 def total(x: Any) -> float:
     """Return the sum of an array, right to the last digits: a Python number, whatever the dtype."""
-    if _compiled is None or not _is_plain(x):
-        return float(np.sum(x, dtype=np.float64))
-    return ScaledSum(*_compiled.total(_plain(x))).over(1.0)
+    found = _compiled.total(x, _threads) if _compiled else None
+    return float(np.sum(x, dtype=np.float64)) if found is None else float(found)
 
 
 def apply(name: str, x: Any) -> Any:
@@ -215,18 +276,6 @@ def apply(name: str, x: Any) -> Any:
     return y
 
 
-def _suits(out: Any, arrays: tuple[Any, ...]) -> bool:
-    """Return whether a kernel may write to an array: contiguous, and apart from what is read."""
-    apart = not any(np.may_share_memory(out, array) for array in arrays)
-    return (
-        _is_plain(out)
-        and out.flags.c_contiguous
-        and out.flags.aligned
-        and out.shape == arrays[0].shape
-        and apart
-    )
-
-
 def _is_plain(array: Any) -> bool:
     return type(array) is np.ndarray and array.dtype in (np.float64, np.float32) and array.dtype.isnative
 
@@ -235,10 +284,3 @@ def _plain(array: Any) -> Any:
     """Return an array as kernels read it: contiguous and aligned."""
     flags = array.flags
     return array if flags.c_contiguous and flags.aligned else np.require(array, requirements=["C", "A"])
-
-
-def _fit(arrays: tuple[Any, ...]) -> bool:
-    first = arrays[0]
-    return all(
-        _is_plain(array) and array.dtype == first.dtype and array.shape == first.shape for array in arrays
-    )

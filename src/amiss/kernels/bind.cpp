@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,10 +13,13 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "elementwise.h"
+#include "operand.h"
 #include "pool.h"
 #include "table.h"
 
@@ -73,55 +77,144 @@ double in_order(const std::vector<Sum>& parts) {
   return sum.total();
 }
 
-// Returns whether every entry lies in its domain, and the sum of the values with the factor it was shrunk by.
-template <class T>
-std::tuple<bool, double, double> evaluate(const std::string& name, int wanted, const std::vector<double>& parameters,
-                                 Input<T> prediction, Input<T> target, Maybe<Input<T>> weight, double factor,
-                                 Maybe<Output<T>> value, Maybe<Output<T>> gradient, Maybe<Output<T>> hessian,
-                                 std::size_t threads) {
-  const std::size_t n = prediction.size(), blocks = (n + block - 1) / block;
-  const Entry& entry = entry_of(name);
-  if (int(parameters.size()) != entry.parameters) throw std::invalid_argument("wrong number of parameters");
-  if (wanted < 1 || wanted == 5 || wanted == 7 || wanted == 9 || wanted > 10)
-    throw std::invalid_argument("this set of quantities is not compiled");
-  if (target.size() != n) throw std::invalid_argument("target has another size");
-  require_size(weight, n, "weight");
-  require_size(value, n, "value");
-  require_size(gradient, n, "gradient");
-  require_size(hessian, n, "hessian");
-  if (bool(wanted & wants_value) != bool(value) || bool(wanted & wants_gradient) != bool(gradient) ||
-      bool(wanted & wants_hessian) != bool(hessian))
-    throw std::invalid_argument("an output is missing");
-  Task<T> task{parameters.data(), wanted,  prediction.data(),   target.data(),          data_or_null(weight),
-               T(factor),         1.0,     data_or_null(value), data_or_null(gradient), data_or_null(hessian)};
-  Kernel<T> kernel;
-  if constexpr (sizeof(T) == 4) kernel = entry.single;
-  else kernel = entry.twice;
-
-  const auto pass = [&] {
-    std::vector<Sum> sums(blocks);
-    std::atomic<bool> inside{true};
-    const auto work = [&](std::size_t i) {
-      const std::size_t start = i * block;
-      if (!kernel(task, start, std::min(block, n - start), sums[i])) inside = false;
-    };
-    if (n < 4 * block) {
-      for (std::size_t i = 0; i < blocks; ++i) work(i);
-    } else {
-      nb::gil_scoped_release released;
-      Pool::of_process().run(blocks, threads, work);
-    }
-    return std::pair<bool, double>{inside.load(), in_order(sums)};
-  };
-  auto result = pass();
-  if ((wanted & wants_sum) && !std::isfinite(result.second)) {
-    // The sum may have overflowed where the mean does not: add up shrunk values instead.
-    task.shrink = 0x1p-60;
-    const auto again = pass();
-    result.second = again.second;
+// The memory of a Python object for as long as a call lasts; it fits if the object is an array of real numbers.
+class Buffer {
+ public:
+  Buffer(nb::handle object, bool writes) {
+    if (object.is_none()) return;
+    given_ = true;
+    const int flags = PyBUF_STRIDES | PyBUF_FORMAT | (writes ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(object.ptr(), &view_, flags) != 0) PyErr_Clear();
+    else held_ = true;
   }
-  return {result.first, result.second, task.shrink};
-}
+  ~Buffer() {
+    if (held_) PyBuffer_Release(&view_);
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  bool given() const { return given_; }
+  bool held() const { return held_; }
+  const Py_buffer& view() const { return view_; }
+
+  Kind kind() const {
+    const char* format = view_.format;
+    if (!format[0] || format[1]) return Kind::none;  // another byte order, a complex number, a structure
+    switch (format[0]) {
+      case 'f': return Kind::float32;
+      case 'd': return Kind::float64;
+      case 'e': return Kind::float16;
+      case '?': return Kind::uint8;
+      case 'b': case 'h': case 'i': case 'l': case 'q': return whole(Kind::int8);
+      case 'B': case 'H': case 'I': case 'L': case 'Q': return whole(Kind::uint8);
+      default: return Kind::none;
+    }
+  }
+
+  bool has_shape_of(const Buffer& other) const {
+    return view_.ndim == other.view_.ndim && std::equal(view_.shape, view_.shape + view_.ndim, other.view_.shape);
+  }
+
+  // The array itself; none if it is of another shape than `like`.
+  Operand operand(const Buffer& like) const {
+    if (!held_ || view_.ndim > Operand::most || !has_shape_of(like)) return {};
+    return checked({view_.buf, kind(), view_.ndim, view_.shape, view_.strides});
+  }
+
+  // The array broadcast to the shape of `like`: over the axes after its own, or those where its length is 1.
+  Operand broadcast(const Buffer& like) const {
+    const int rank = like.view_.ndim, own = view_.ndim;
+    if (!held_ || rank > Operand::most || own > rank) return {};
+    std::ptrdiff_t steps[Operand::most];
+    for (int axis = 0; axis < rank; ++axis) {
+      const bool same = axis < own && view_.shape[axis] == like.view_.shape[axis];
+      if (axis < own && !same && !(own == rank && view_.shape[axis] == 1)) return {};
+      steps[axis] = same ? view_.strides[axis] : 0;
+    }
+    return checked({view_.buf, kind(), rank, like.view_.shape, steps});
+  }
+
+ private:
+  Kind whole(Kind smallest) const {
+    int wider = 0;
+    while (view_.itemsize >> (wider + 1)) ++wider;
+    return Kind(int(smallest) + wider);
+  }
+  static Operand checked(Operand operand) { return operand && operand.is_aligned() ? operand : Operand{}; }
+
+  Py_buffer view_{};
+  bool given_ = false, held_ = false;
+};
+
+// A kernel with its parameters.
+class ElementwiseKernel {
+ public:
+  ElementwiseKernel(const std::string& name, std::vector<double> parameters)
+      : entry_(entry_of(name)), parameters_(std::move(parameters)) {
+    if (int(parameters_.size()) != entry_.parameters) throw std::invalid_argument("wrong number of parameters");
+  }
+
+  // Writes what is wanted of arrays to arrays. Returns the sum over the divisor (0 stands for the number of
+  // entries, or the sum of the weights), or nothing where the arrays or an entry of them do not suit the kernel.
+  std::optional<double> run(int wanted, double divisor, nb::handle prediction, nb::handle target, nb::handle weight,
+                            nb::handle value, nb::handle gradient, nb::handle hessian, std::size_t threads) const {
+    const Buffer p(prediction, false), t(target, false), w(weight, false);
+    const Buffer v(value, true), g(gradient, true), h(hessian, true);
+    if (!p.held() || !t.held() || p.view().len == 0) return {};
+    const Arrays arrays{std::size_t(p.view().len / p.view().itemsize),
+                        p.operand(p), t.operand(p), w.given() ? w.broadcast(p) : Operand{},
+                        v.operand(p), g.operand(p), h.operand(p)};
+    for (const auto& [buffer, operand] : {std::pair{&p, &arrays.prediction}, {&t, &arrays.target}, {&w, &arrays.weight},
+                                          {&v, &arrays.value}, {&g, &arrays.gradient}, {&h, &arrays.hessian}})
+      if (buffer->given() && !*operand) return {};
+    return run_on(wanted, divisor, arrays, threads);
+  }
+
+  // The same for contiguous memory of n entries. An array is its kind and its address, 0 if it is not there;
+  // the gradient is of the prediction's kind, and the sum is written to an address.
+  bool run_at(int wanted, double divisor, std::size_t n, std::pair<int, std::uintptr_t> prediction,
+              std::pair<int, std::uintptr_t> target, std::pair<int, std::uintptr_t> weight, std::uintptr_t sum,
+              std::uintptr_t gradient, std::size_t threads) const {
+    const auto operand = [n](std::pair<int, std::uintptr_t> array) {
+      return array.second ? Operand(reinterpret_cast<void*>(array.second), Kind(array.first), n) : Operand{};
+    };
+    const Arrays arrays{n, operand(prediction), operand(target), operand(weight),
+                        {}, operand({prediction.first, gradient}), {}};
+    const auto found = n ? run_on(wanted, divisor, arrays, threads) : std::nullopt;
+    if (found && sum) {
+      if (Kind(prediction.first) == Kind::float64) *reinterpret_cast<double*>(sum) = *found;
+      else *reinterpret_cast<float*>(sum) = float(*found);
+    }
+    return bool(found);
+  }
+
+ private:
+  std::optional<double> run_on(int wanted, double divisor, const Arrays& arrays, std::size_t threads) const {
+    const auto given = (arrays.value ? wants_value : 0) | (arrays.gradient ? wants_gradient : 0) |
+                       (arrays.hessian ? wants_hessian : 0);
+    if ((wanted & ~wants_sum) != given || wanted < 1 || wanted == 5 || wanted == 7 || wanted == 9 || wanted > 10)
+      return {};
+    if (!arrays.outputs_fit()) return {};
+    std::optional<nb::gil_scoped_release> released;
+    if (arrays.n > blocks_alone * block) released.emplace();
+    Result result;
+    switch (arrays.prediction.kind()) {
+      case Kind::float64:
+        result = amiss::evaluate<double>(entry_.twice, table().total_twice, parameters_.data(), wanted, divisor,
+                                         arrays, threads);
+        break;
+      case Kind::float32: case Kind::float16: case Kind::bfloat16:
+        result = amiss::evaluate<float>(entry_.single, table().total_single, parameters_.data(), wanted, divisor,
+                                        arrays, threads);
+        break;
+      default: return {};
+    }
+    return result.fits ? std::optional(result.value) : std::nullopt;
+  }
+
+  const Entry& entry_;
+  std::vector<double> parameters_;
+};
 
 template <class T>
 std::tuple<bool, double, double> cross_entropy(Input<T> prediction, Input<std::int64_t> label, Maybe<Input<T>> weight,
@@ -159,16 +252,18 @@ std::tuple<bool, double, double> cross_entropy(Input<T> prediction, Input<std::i
   return {fine.load(), sum, task.shrink};
 }
 
-template <class T> std::tuple<double, double> total(Input<T> x) {
-  const auto pass = [&](double shrink) {
-    Sum sum;
-    if constexpr (sizeof(T) == 4) table().total_single(x.data(), x.size(), shrink, sum);
-    else table().total_twice(x.data(), x.size(), shrink, sum);
-    return sum.total();
+// The sum of an array, or nothing where that is no array of floating-point numbers.
+std::optional<double> total_of(nb::handle x, std::size_t threads) {
+  const Buffer buffer(x, false);
+  const Operand operand = buffer.held() ? buffer.operand(buffer) : Operand{};
+  const auto sum = [&](auto adder) -> double {
+    const std::size_t n = std::size_t(buffer.view().len / buffer.view().itemsize);
+    const double found = amiss::total(adder, operand, n, 1.0, threads);
+    return std::isfinite(found) ? found : amiss::total(adder, operand, n, 0x1p-60, threads) / 0x1p-60;
   };
-  const double sum = pass(1.0);
-  if (std::isfinite(sum)) return {sum, 1.0};
-  return {pass(0x1p-60), 0x1p-60};
+  if (operand.kind() == Kind::float64) return sum(table().total_twice);
+  if (operand.kind() == Kind::float32) return sum(table().total_single);
+  return {};
 }
 
 template <class T> void apply(const std::string& name, Input<T> x, Output<T> y) {
@@ -183,23 +278,26 @@ template <class T> void apply(const std::string& name, Input<T> x, Output<T> y) 
 }
 
 template <class T> void define(nb::module_& m) {
-  m.def("evaluate", &evaluate<T>, nb::arg("name"), nb::arg("wanted"), nb::arg("parameters"),
-        nb::arg("prediction").noconvert(), nb::arg("target").noconvert(), nb::arg("weight").noconvert().none(),
-        nb::arg("factor"), nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(),
-        nb::arg("hessian").noconvert().none(), nb::arg("threads"));
   m.def("cross_entropy", &cross_entropy<T>, nb::arg("prediction").noconvert(), nb::arg("label").noconvert(),
         nb::arg("weight").noconvert().none(), nb::arg("class_weight").noconvert().none(),
         nb::arg("ignored").none(), nb::arg("smoothing"), nb::arg("factor"),
         nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(), nb::arg("sums"), nb::arg("threads"));
-  m.def("total", &total<T>, nb::arg("x").noconvert());
   m.def("apply", &apply<T>, nb::arg("name"), nb::arg("x").noconvert(), nb::arg("y").noconvert());
 }
 
 }  // namespace amiss
 
 NB_MODULE(_compiled, m) {
+  nb::set_leak_warnings(false);  // kernels are kept for as long as the process lives
   amiss::define<double>(m);
   amiss::define<float>(m);
+  nb::class_<amiss::ElementwiseKernel>(m, "Kernel")
+      .def(nb::init<const std::string&, std::vector<double>>())
+      .def("run", &amiss::ElementwiseKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
+           nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
+           nb::arg("hessian").none(), nb::arg("threads"))
+      .def("run_at", &amiss::ElementwiseKernel::run_at);
+  m.def("total", &amiss::total_of);
   m.def("names", [] {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < amiss::table().count; ++i) names.push_back(amiss::table().entries[i].name);

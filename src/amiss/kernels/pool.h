@@ -1,15 +1,18 @@
 // A few threads that wait for blocks of work. Safe after fork: the child starts anew with threads of its own.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 #include <pthread.h>
+#include <sched.h>
 
 namespace amiss {
 
@@ -24,65 +27,94 @@ class Pool {
 
   // Calls work(i) for each i < count, on up to `threads` threads with this one among them. Who comes while
   // another Python thread has the pool works alone: the result is the same.
+  //
+  // Each thread starts in a range of its own, the same one each time, so that it finds in its cache what it
+  // had there before; who is done helps in the other ranges. A helper that wakes up too late is not waited for.
   void run(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work) {
-    std::unique_lock<std::mutex> owner(busy_, std::try_to_lock);
-    if (threads <= 1 || count <= 1 || !owner.owns_lock()) {
+    threads = std::min({threads, count, most});
+    std::unique_lock<std::mutex> owner(busy_, std::defer_lock);
+    if (threads <= 1 || !owner.try_lock()) {
       for (std::size_t i = 0; i < count; ++i) work(i);
       return;
     }
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      while (workers_.size() + 1 < threads) {
-        const std::size_t number = workers_.size();
-        workers_.emplace_back([this, number] { wait_for_work(number); });
-        workers_.back().detach();
-      }
-      work_ = &work;
-      count_ = count;
-      next_ = 0;
-      helpers_ = std::min(threads, count) - 1;
-      active_ = helpers_;
-      ++generation_;
+    for (; workers_ + 1 < threads; ++workers_) std::thread([this] { wait_for_work(); }).detach();
+    for (std::size_t r = 0; r < threads; ++r) {
+      ranges_[r].next.store(count * r / threads, std::memory_order_relaxed);
+      ranges_[r].end = count * (r + 1) / threads;
     }
-    wake_.notify_all();
-    take(work, count);
-    std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return active_ == 0; });
-    work_ = nullptr;
+    work_ = &work;
+    participants_ = threads;
+    finished_.store(0, std::memory_order_relaxed);
+    open_.store(threads - 1);  // publishes what was written above
+    calls_.fetch_add(1);
+    if (sleepers_.load() > 0) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      wake_.notify_all();
+    }
+    take(0);
+    const std::size_t joined = threads - 1 - open_.exchange(0);
+    while (finished_.load(std::memory_order_acquire) < joined) pause();
   }
 
  private:
+  static constexpr std::size_t most = 256;  // threads
+  static constexpr std::chrono::microseconds patience{60};  // of a thread without work, before it sleeps
+
+  struct alignas(64) Range {
+    std::atomic<std::size_t> next{0};
+    std::size_t end = 0;
+  };
+
   static Pool*& current() {
     static Pool* pool = new Pool;  // never destroyed: threads may still wait when the process ends
     return pool;
   }
 
-  void take(const std::function<void(std::size_t)>& work, std::size_t count) {
-    for (std::size_t i = next_.fetch_add(1); i < count; i = next_.fetch_add(1)) work(i);
+  // Lets whoever else wants this core have it.
+  static void pause() { sched_yield(); }
+
+  void take(std::size_t first) {
+    for (std::size_t r = 0; r < participants_; ++r) {
+      Range& range = ranges_[(first + r) % participants_];
+      for (std::size_t i = range.next.fetch_add(1); i < range.end; i = range.next.fetch_add(1)) (*work_)(i);
+    }
   }
 
-  void wait_for_work(std::size_t number) {
+  void wait_for_work() {
     std::size_t seen = 0;
-    std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [&] { return generation_ != seen; });
-      seen = generation_;
-      if (number >= helpers_) continue;
-      const auto* work = work_;
-      const std::size_t count = count_;
-      lock.unlock();
-      take(*work, count);
-      lock.lock();
-      if (--active_ == 0) done_.notify_one();
+      wait_for_call(seen);
+      seen = calls_.load();
+      std::size_t place = open_.load();
+      while (place > 0 && !open_.compare_exchange_weak(place, place - 1)) {
+      }
+      if (place == 0) continue;
+      take(place);
+      finished_.fetch_add(1, std::memory_order_release);
+    }
+  }
+
+  // A sleeping thread takes long to wake up, so it stays awake for a while: calls come in bursts.
+  void wait_for_call(std::size_t seen) {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (calls_.load() == seen) {
+      if (std::chrono::steady_clock::now() < until) {
+        pause();
+        continue;
+      }
+      std::unique_lock<std::mutex> lock(mutex_);
+      sleepers_.fetch_add(1);
+      wake_.wait(lock, [&] { return calls_.load() != seen; });
+      sleepers_.fetch_sub(1);
     }
   }
 
   std::mutex busy_, mutex_;
-  std::condition_variable wake_, done_;
-  std::vector<std::thread> workers_;
+  std::condition_variable wake_;
+  std::size_t workers_ = 0, participants_ = 0;
   const std::function<void(std::size_t)>* work_ = nullptr;
-  std::size_t count_ = 0, helpers_ = 0, active_ = 0, generation_ = 0;
-  std::atomic<std::size_t> next_{0};
+  std::unique_ptr<Range[]> ranges_{new Range[most]};
+  std::atomic<std::size_t> open_{0}, finished_{0}, calls_{0}, sleepers_{0};
 };
 
 }  // namespace amiss

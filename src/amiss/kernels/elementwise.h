@@ -1,0 +1,142 @@
+// One pass of an elementwise kernel over whole arrays: blocks of them are spread over threads.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "operand.h"
+#include "pool.h"
+#include "table.h"
+
+namespace amiss {
+
+// What a caller gives: inputs and outputs of n entries each. Those that are not there have no kind.
+struct Arrays {
+  std::size_t n;
+  Operand prediction, target, weight, value, gradient, hessian;
+
+  // Whether derivatives have the prediction's dtype, and nothing is written over what is still to be read.
+  bool outputs_fit() const {
+    for (const Operand* out : {&gradient, &hessian})
+      if (*out && out->kind() != prediction.kind()) return false;
+    for (const Operand* out : {&value, &gradient, &hessian})
+      for (const Operand* in : {&prediction, &target, &weight, &value, &gradient, &hessian})
+        if (*out && *in && out != in && out->overlaps(*in)) return false;
+    return true;
+  }
+};
+
+// Blocks from which on a second thread pays, if an entry costs about a nanosecond.
+constexpr std::size_t blocks_alone = 4;
+
+// Runs work(i) for each block and adds up what these return, in the order of the blocks, whoever computed them.
+template <class Work> Sum in_blocks(std::size_t blocks, std::size_t threads, const Work& work) {
+  Sum sum;
+  if (threads <= 1 || blocks <= blocks_alone) {
+    for (std::size_t i = 0; i < blocks; ++i) {
+      Sum part;
+      work(i, part);
+      sum.add(part);
+    }
+    return sum;
+  }
+  std::vector<Sum> parts(blocks);
+  Pool::of_process().run(blocks, threads, [&](std::size_t i) { work(i, parts[i]); });
+  for (const Sum& part : parts) sum.add(part);
+  return sum;
+}
+
+// A few blocks of numbers for each thread, for entries that kernels cannot read where they are.
+template <class T> T* scratch(int place) {
+  static thread_local std::unique_ptr<T[]> numbers;
+  if (!numbers) numbers.reset(new T[6 * block]);
+  return numbers.get() + std::size_t(place) * block;
+}
+
+// One block of an operand as a kernel sees it.
+template <class T> class View {
+ public:
+  View(const Operand& operand, std::size_t start, std::size_t n, int place) : operand_(operand), start_(start), n_(n) {
+    if (!operand) return;
+    plain_ = operand.is_plain<T>();
+    data_ = plain_ ? operand.at<T>(start) : scratch<T>(place);
+  }
+  const T* read() {
+    if (data_ && !plain_) operand_.read(start_, n_, data_);
+    return data_;
+  }
+  T* data() { return data_; }
+  void write() const {
+    if (data_ && !plain_) operand_.write(start_, n_, data_);
+  }
+
+ private:
+  const Operand& operand_;
+  std::size_t start_, n_;
+  T* data_ = nullptr;
+  bool plain_ = true;
+};
+
+// Returns whether every entry lies in its domain.
+template <class T>
+bool pass(Kernel<T> kernel, Task<T> task, const Arrays& arrays, std::size_t threads, Sum& total) {
+  std::atomic<bool> inside{true};
+  total = in_blocks((arrays.n + block - 1) / block, threads, [&](std::size_t i, Sum& sum) {
+    const std::size_t start = i * block, n = std::min(block, arrays.n - start);
+    View<T> prediction(arrays.prediction, start, n, 0), target(arrays.target, start, n, 1);
+    View<T> weight(arrays.weight, start, n, 2), value(arrays.value, start, n, 3);
+    View<T> gradient(arrays.gradient, start, n, 4), hessian(arrays.hessian, start, n, 5);
+    Task<T> part = task;
+    part.prediction = prediction.read();
+    part.target = target.read();
+    part.weight = weight.read();
+    part.value = value.data();
+    part.gradient = gradient.data();
+    part.hessian = hessian.data();
+    if (!kernel(part, 0, n, sum)) inside = false;
+    value.write();
+    gradient.write();
+    hessian.write();
+  });
+  return inside;
+}
+
+// The sum of an array, times `shrink`, which keeps it finite where the numbers are large.
+template <class T> double total(Adder<T> adder, const Operand& x, std::size_t n, double shrink, std::size_t threads) {
+  return in_blocks((n + block - 1) / block, threads, [&](std::size_t i, Sum& sum) {
+    const std::size_t start = i * block, count = std::min(block, n - start);
+    adder(View<T>(x, start, count, 0).read(), count, shrink, sum);
+  }).total();
+}
+
+struct Result {
+  bool fits;     // whether the kernel serves: every entry in its domain, and something to divide by
+  double value;  // the sum over the divisor, if one was asked for
+};
+
+// Divides by `divisor`; if it is 0, by the number of entries or the sum of their weights.
+template <class T>
+Result evaluate(Kernel<T> kernel, Adder<T> adder, const double* parameters, int wanted, double divisor,
+                const Arrays& arrays, std::size_t threads) {
+  const bool mean = divisor == 0.0;
+  const double all = arrays.weight ? total(adder, arrays.weight, arrays.n, 1.0, threads) : double(arrays.n);
+  if (!std::isfinite(all)) return {false, 0.0};  // a weight is not a number, or they are very large
+  if (mean) divisor = all;
+  if (divisor == 0.0) return {false, 0.0};
+  Task<T> task{parameters, wanted, nullptr, nullptr, nullptr, T(1.0 / divisor), 1.0, nullptr, nullptr, nullptr};
+  Sum sum;
+  if (!pass(kernel, task, arrays, threads, sum)) return {false, 0.0};
+  double found = sum.total();
+  if ((wanted & wants_sum) && !std::isfinite(found)) {
+    // The sum may have overflowed where the mean does not: add up shrunk values instead.
+    task.shrink = 0x1p-60;
+    pass(kernel, task, arrays, threads, sum);
+    found = sum.total();
+  }
+  return {true, double(T(found / divisor / task.shrink))};
+}
+
+}  // namespace amiss
