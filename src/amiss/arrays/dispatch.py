@@ -54,8 +54,7 @@ def namespace_of(array: object) -> ArrayNamespace:
 
 def reduced(*arguments: Any) -> Any:
     """Return `amiss.arrays.torch.reduced` of tensors."""
-    module: Any = sys.modules.get("amiss.arrays.torch") or _module("torch")  # faster than a statement
-    return module.reduced(*arguments)
+    return _module("torch").reduced(*arguments)
 
 
 def array_libraries() -> list[str]:
