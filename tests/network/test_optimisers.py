@@ -6,7 +6,9 @@ import torch
 
 from amiss.core.errors import ParameterError
 from amiss.network import SGD, Adam
-from amiss.network.optimisers import BLOCK
+
+BLOCK = 4096
+"""So many parameters a thread finishes at a time."""
 
 PAIRS = {
     "sgd": (SGD(0.1), lambda w: torch.optim.SGD(w, lr=0.1)),
@@ -28,7 +30,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("name", PAIRS)
-@pytest.mark.parametrize("size", [1, 7, BLOCK + 3])
+@pytest.mark.parametrize("size", [1, 7, 9 * BLOCK + 3])
 def test_steps_equal_torch(name, size):
     own, peer = PAIRS[name]
     rng = np.random.default_rng(0)
@@ -65,6 +67,17 @@ def test_two_runs_share_nothing():
     np.testing.assert_array_equal(*results)
 
 
+def memories(step):
+    """Return what a step remembers, wherever in its closures that is."""
+    for cell in step.__closure__:
+        found = cell.cell_contents
+        if isinstance(found, list):
+            return found[2:]
+        if callable(found) and getattr(found, "__closure__", None):
+            return memories(found)
+    raise AssertionError("nothing is remembered")
+
+
 @pytest.mark.parametrize("optimiser", [Adam(0.001), SGD(0.001, momentum=0.9)])
 def test_memory_without_gradient_decays_to_zero(optimiser):
     """Not to the smallest numbers, where rounding would keep it and arithmetic is slow."""
@@ -74,9 +87,7 @@ def test_memory_without_gradient_decays_to_zero(optimiser):
     g[:] = 0
     for _ in range(2000):
         step()
-    cells = dict(zip(step.__code__.co_freevars, step.__closure__, strict=True))
-    memory = cells["velocity"].cell_contents if "velocity" in cells else cells["blocks"].cell_contents[0][2]
-    np.testing.assert_array_equal(memory, 0)
+    assert not np.any(memories(step)[0])
 
 
 def test_an_optimiser_is_a_value():

@@ -151,8 +151,8 @@ def test_other_files_are_refused(path):
 
 
 def test_a_newer_format_says_so(path):
-    write(path, format=2)
-    assert "its format 2 is of a newer amiss. Upgrade amiss." in refused(path)
+    write(path, format=3)
+    assert "its format 3 is of a newer amiss. Upgrade amiss." in refused(path)
 
 
 BIG = {"inputs": 10**9, "outputs": 10**9, "activation": "relu", "bias": True}

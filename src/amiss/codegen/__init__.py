@@ -1,6 +1,5 @@
 """Formulas as source text: C++ kernels, and the LaTeX that `show` prints. Runs while the package is built."""
 
-from amiss.codegen.cpp import source
-from amiss.codegen.generate import generate
+from amiss.codegen.generate import generate, source
 
 __all__ = ["generate", "source"]

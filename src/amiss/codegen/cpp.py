@@ -11,7 +11,14 @@ from amiss.core.errors import ParameterError
 from amiss.core.parameters import about
 from amiss.losses import FAMILIES
 
-__all__ = ["elementwise_variants", "kernel_source", "source", "source_of"]
+__all__ = [
+    "elementwise_variants",
+    "kernel_source",
+    "losses_source",
+    "operand_text",
+    "source_of",
+    "statement_text",
+]
 
 QUANTITIES = ("value", "gradient", "hessian")
 
@@ -56,13 +63,13 @@ def kernel_source(name: str, loss: Any, parameters: list[str]) -> str:
     results = [getattr(loss, f"_{quantity}")(xp, prediction, target) for quantity in QUANTITIES]
     inside = _domains(loss, prediction, target)
     members = "".join(f"  T {parameter};\n" for parameter in parameters)
-    lines = [f"    {_statement(node)}\n" for node in xp.nodes if node.operation != "input"]
+    lines = [f"    {statement_text(node)}\n" for node in xp.nodes if node.operation != "input"]
     bits = (1 | 8, 2, 4)  # a sum needs the values too
     outputs = "".join(
-        f"    if constexpr (Wanted & {bits[bit]}) out.{quantity} = {_operand(result)};\n"
+        f"    if constexpr (Wanted & {bits[bit]}) out.{quantity} = {operand_text(result)};\n"
         for bit, (quantity, result) in enumerate(zip(QUANTITIES, results, strict=True))
     )
-    outputs += f"    out.inside = {inside if isinstance(inside, str) else _operand(inside)};\n"
+    outputs += f"    out.inside = {inside if isinstance(inside, str) else operand_text(inside)};\n"
     return (
         f"template <class T> struct {name} {{\n"
         f'  static constexpr const char* name = "{name}";\n'
@@ -100,8 +107,8 @@ def source_of(loss: Any) -> str:
     raise ParameterError(f"{loss!r}: no kernel is generated for it; it runs on the portable path.")
 
 
-def source() -> str:
-    """Return the whole generated text: one struct per variant, and their list."""
+def losses_source() -> str:
+    """Return one struct per loss and choice of its structural options, and their list."""
     variants = list(elementwise_variants())
     structs = "\n".join(kernel_source(*variant) for variant in variants)
     rows = " \\\n".join(f"  X({name}, {_initialisers(parameters)})" for name, _, parameters in variants)
@@ -112,13 +119,14 @@ def _initialisers(parameters: list[str]) -> str:
     return ", ".join(f"T(p[{index}])" for index, _ in enumerate(parameters))
 
 
-def _statement(node: Node) -> str:
+def statement_text(node: Node) -> str:
+    """Return the line that computes a node."""
     kind = "bool" if node.operation in ("lt", "le", "gt", "ge", "eq", "ne", "and", "or") else "T"
-    return f"[[maybe_unused]] const {kind} {_operand(node)} = {_expression(node)};"
+    return f"[[maybe_unused]] const {kind} {operand_text(node)} = {_expression(node)};"
 
 
 def _expression(node: Node) -> str:
-    operands = [_operand(operand) for operand in node.operands]
+    operands = [operand_text(operand) for operand in node.operands]
     if node.operation in _INFIX:
         return f"{operands[0]} {_INFIX[node.operation]} {operands[1]}"
     if node.operation in _LOGIC:
@@ -132,7 +140,8 @@ def _expression(node: Node) -> str:
     return f"{node.operation}({', '.join(operands)})"
 
 
-def _operand(operand: Any) -> str:
+def operand_text(operand: Any) -> str:
+    """Return how a line names an operand: a node or a number."""
     if isinstance(operand, Node):
         return operand.operands[0] if operand.operation == "input" else f"v{operand.number}"
     if operand == float("inf"):

@@ -6,12 +6,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from amiss.codegen.cpp import QUANTITIES, source
+from amiss.codegen.cpp import QUANTITIES, losses_source
+from amiss.codegen.updates import updates_source
 from amiss.core.formula import latex, text
 from amiss.core.parameters import about
 from amiss.losses import FAMILIES
 
-__all__ = ["formulas", "generate", "stub"]
+__all__ = ["formulas", "generate", "source", "stub"]
 
 
 def generate(package: Path) -> None:
@@ -25,6 +26,11 @@ def generate(package: Path) -> None:
     _write(folder / "kernels.inc", source())
     _write(folder / "formulas.json", json.dumps(formulas(), indent=1, ensure_ascii=False))
     _write(package / "losses" / "__init__.pyi", stub())
+
+
+def source() -> str:
+    """Return the whole generated text of the kernels."""
+    return f"{losses_source()}\n{updates_source()}"
 
 
 def formulas() -> dict[str, dict[str, dict[str, str]]]:

@@ -17,12 +17,14 @@ __all__ = [
     "evaluate",
     "evaluate_at",
     "fingerprint",
+    "gather",
     "instruction_set",
     "kernel",
     "names",
     "thread_count",
     "threads",
     "total",
+    "update",
 ]
 
 _compiled: ModuleType | None
@@ -265,6 +267,33 @@ def total(x: Any) -> float:
     """Return the sum of an array, right to the last digits: a Python number, whatever the dtype."""
     found = _compiled.total(x, _threads) if _compiled else None
     return float(np.sum(x, dtype=np.float64)) if found is None else float(found)
+
+
+def update(name: str, arrays: Sequence[Any], numbers: Sequence[float]) -> bool:
+    """Make a step of an optimiser in place; return whether a kernel did it.
+
+    Args:
+        name: that of a formula in `amiss.network.optimisers`.
+        arrays: parameters, gradient and memories, contiguous and of one floating dtype.
+        numbers: in the order of the formula.
+    """
+    return _compiled is not None and bool(_compiled.update(name, list(arrays), list(numbers), _threads))
+
+
+def gather(x: Any, rows: Any, scale: float, dtype: Any) -> Any:
+    """Return scale * x[rows] in a dtype: x itself where that is the same.
+
+    Shapes:
+        x: (items, width). rows: (n,) whole numbers, or None for all. result: (n, width).
+    """
+    if rows is None:
+        if scale == 1.0:
+            return x.astype(dtype, copy=False)
+        return np.multiply(x, scale, dtype=dtype, casting="unsafe")
+    out = np.empty((len(rows), x.shape[1]), dtype)
+    if _compiled is None or not _compiled.gather(x, rows, scale, out):
+        np.multiply(x[rows], scale, out=out, dtype=out.dtype, casting="unsafe")
+    return out
 
 
 def apply(name: str, x: Any) -> Any:

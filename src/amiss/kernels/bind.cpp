@@ -266,6 +266,63 @@ std::optional<double> total_of(nb::handle x, std::size_t threads) {
   return {};
 }
 
+// One step of an optimiser. Returns whether it was done: the arrays are contiguous and of one dtype.
+bool update(const std::string& name, const std::vector<nb::object>& given, const std::vector<double>& numbers,
+            std::size_t threads) {
+  const Update* end = table().updates + table().update_count;
+  const Update* found = std::find_if(table().updates, end, [&](const Update& u) { return name == u.name; });
+  if (found == end || int(given.size()) != found->arrays || int(numbers.size()) != found->numbers)
+    throw std::invalid_argument("no update is called " + name + " with so many arrays and numbers");
+  std::vector<std::unique_ptr<Buffer>> buffers;
+  for (std::size_t i = 0; i < given.size(); ++i) buffers.push_back(std::make_unique<Buffer>(given[i], i != 1));
+  const Buffer& first = *buffers[0];
+  if (!first.held()) return false;
+  const std::size_t n = std::size_t(first.view().len / first.view().itemsize);
+  const auto run = [&](auto loop, auto* sample) {
+    using T = std::remove_pointer_t<decltype(sample)>;
+    std::vector<T*> arrays;
+    for (const auto& buffer : buffers) {
+      const Operand operand = buffer->operand(first);
+      if (!operand.is_plain<T>()) return false;
+      arrays.push_back(operand.at<T>(0));
+    }
+    const auto work = [&](std::size_t i) {
+      loop(i * block, std::min(block, n - i * block), numbers.data(), arrays.data());
+    };
+    nb::gil_scoped_release released;
+    Pool::of_process().run((n + block - 1) / block, n < 8 * block ? 1 : threads, work);
+    return true;
+  };
+  if (first.kind() == Kind::float32) return run(found->single, static_cast<float*>(nullptr));
+  if (first.kind() == Kind::float64) return run(found->twice, static_cast<double*>(nullptr));
+  return false;
+}
+
+// Writes scale * x[rows] to y. Returns whether it was done: both arrays are tables, and the rows are in them.
+bool gather(nb::handle given, Input<std::int64_t> rows, double scale, nb::handle out) {
+  const Buffer x(given, false), y(out, true);
+  if (!x.held() || !y.held() || x.view().ndim != 2 || y.view().ndim != 2) return false;
+  const Kind from = x.kind(), to = y.kind();
+  const std::ptrdiff_t n = x.view().shape[0], width = x.view().shape[1];
+  const bool taken = from == Kind::uint8 || from == Kind::float32 || from == Kind::float64;
+  if (!taken || (to != Kind::float32 && to != Kind::float64)) return false;
+  if (y.view().shape[0] != std::ptrdiff_t(rows.size()) || y.view().shape[1] != width) return false;
+  if (!PyBuffer_IsContiguous(&x.view(), 'C') || !PyBuffer_IsContiguous(&y.view(), 'C')) return false;
+  const std::int64_t* row = rows.data();
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (row[i] < 0 || row[i] >= n) return false;
+  const char* source = static_cast<const char*>(x.view().buf);
+  char* target = static_cast<char*>(y.view().buf);
+  nb::gil_scoped_release released;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const void* line = source + row[i] * width * std::ptrdiff_t(size_of(from));
+    void* place = target + std::ptrdiff_t(i) * width * std::ptrdiff_t(size_of(to));
+    if (to == Kind::float32) table().convert_single(std::size_t(width), line, from, scale, static_cast<float*>(place));
+    else table().convert_twice(std::size_t(width), line, from, scale, static_cast<double*>(place));
+  }
+  return true;
+}
+
 template <class T> void apply(const std::string& name, Input<T> x, Output<T> y) {
   if (x.size() != y.size()) throw std::invalid_argument("arrays must have one size");
   for (std::size_t i = 0; i < table().function_count; ++i) {
@@ -298,6 +355,8 @@ NB_MODULE(_compiled, m) {
            nb::arg("hessian").none(), nb::arg("threads"))
       .def("run_at", &amiss::ElementwiseKernel::run_at);
   m.def("total", &amiss::total_of);
+  m.def("update", &amiss::update);
+  m.def("gather", &amiss::gather);
   m.def("names", [] {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < amiss::table().count; ++i) names.push_back(amiss::table().entries[i].name);

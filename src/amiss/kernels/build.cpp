@@ -112,6 +112,7 @@ const amiss::Entry entries[] = {
 }  // namespace AMISS_NAMESPACE
 
 #include "cross_entropy.h"
+#include "training.h"
 
 namespace AMISS_NAMESPACE {
 
@@ -146,6 +147,8 @@ const amiss::Table table = {instruction_set(),     entries,
                             sizeof entries / sizeof *entries,
                             cross_entropy<float>,  cross_entropy<double>,
                             total<float>,          total<double>,
-                            functions,             sizeof functions / sizeof *functions};
+                            functions,             sizeof functions / sizeof *functions,
+                            updates,               sizeof updates / sizeof *updates,
+                            convert_row<float>,    convert_row<double>};
 
 }  // namespace AMISS_NAMESPACE

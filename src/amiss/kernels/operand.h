@@ -3,11 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+
+#include "table.h"
 
 namespace amiss {
-
-enum class Kind { none, float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64 };
 
 template <class T> constexpr Kind kind_of = sizeof(T) == 8 ? Kind::float64 : Kind::float32;
 
@@ -42,7 +41,7 @@ struct Half {
     else if (float_of(size) < 0x1p-14f) found = bits_of_float(float_of(size) + 0.5f) - bits_of_float(0.5f);
     else if (float_of(size) >= 65520.0f) found = 0x7c00;
     else found = ((size + 0xfff + (size >> 13 & 1)) >> 13) - (112 << 10);
-    bits = std::uint16_t(found | given >> 16 & 0x8000u);
+    bits = std::uint16_t(found | (given >> 16 & 0x8000u));
     return *this;
   }
 };

@@ -4,7 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 
+// What every build includes must leave no function behind: the linker keeps one copy for all of them, which
+// may hold instructions that this machine has not.
+#define AMISS_ALWAYS_INLINE inline __attribute__((always_inline))
+
 namespace amiss {
+
+// Numbers of dtypes, which Python knows too.
+enum class Kind {
+  none, float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
+};
 
 constexpr std::size_t block = 4096;  // entries that one call of a kernel handles: a few arrays fit the L1 cache
 
@@ -14,14 +23,14 @@ enum Wanted { wants_value = 1, wants_gradient = 2, wants_hessian = 4, wants_sum 
 struct Sum {
   double high = 0.0, low = 0.0;
 
-  double total() const { return high - high == 0.0 ? high + low : high; }
+  AMISS_ALWAYS_INLINE double total() const { return high - high == 0.0 ? high + low : high; }
 
-  void add(double x) {
+  AMISS_ALWAYS_INLINE void add(double x) {
     const double s = high + x, back = s - high;
     low += (high - (s - back)) + (x - back);
     high = s;
   }
-  void add(const Sum& other) {
+  AMISS_ALWAYS_INLINE void add(const Sum& other) {
     add(other.high);
     low += other.low;
   }
@@ -83,6 +92,20 @@ struct NamedFunction {
   Function<double> twice;
 };
 
+// Changes entries [start, start + n) of parameters and memories; the second array is the gradient.
+template <class T>
+using UpdateLoop = void (*)(std::size_t start, std::size_t n, const double* numbers, T* const* arrays);
+
+struct Update {
+  const char* name;
+  int arrays, numbers;
+  UpdateLoop<float> single;
+  UpdateLoop<double> twice;
+};
+
+// Converts a row of n numbers, of 8 bits or floating-point, and multiplies it by a scale.
+template <class T> using Converter = void (*)(std::size_t n, const void* x, Kind kind, double scale, T* y);
+
 struct Table {
   const char* instruction_set;
   const Entry* entries;
@@ -93,6 +116,10 @@ struct Table {
   Adder<double> total_twice;
   const NamedFunction* functions;
   std::size_t function_count;
+  const Update* updates;
+  std::size_t update_count;
+  Converter<float> convert_single;
+  Converter<double> convert_twice;
 };
 
 }  // namespace amiss

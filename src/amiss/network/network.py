@@ -1,9 +1,12 @@
 """The network: layers, the numbers they work with, and the way through them in both directions."""
 
+import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 
 import numpy as np
 
+from amiss import kernels
 from amiss.core.errors import DomainError, DTypeError, ParameterError, ShapeError
 from amiss.network import storage, training
 from amiss.network.layers import Dense
@@ -20,9 +23,10 @@ class Network:
         layers: `Dense` layers from input to output; each takes as many inputs as the one before has outputs.
         seed: Fixes the first weights and the order of the batches, whatever the loss; None draws one.
         dtype: "float32" or "float64".
+        scale: What x is multiplied by on its way in: 1 / 255 for pixels of 8 bits, which stay that small.
 
     Attributes:
-        layers, seed, dtype: As given.
+        layers, seed, dtype, scale: As given.
         parameters: All weights in one flat buffer, so that an optimiser needs a few long operations only.
         epochs: The epochs learnt so far. With the seed, this fixes the order of the batches in the next.
         history: The `History` of the last `fit`, also of one that an exception ended; None before.
@@ -44,7 +48,7 @@ class Network:
         array([[10.]], dtype=float32)
     """
 
-    def __init__(self, layers: Iterable[Dense], seed: int | None = None, dtype: str = "float32"):
+    def __init__(self, layers: Iterable[Dense], seed: int | None = None, dtype="float32", scale=1.0):
         self.layers = tuple(layers)
         if not self.layers or not all(isinstance(layer, Dense) for layer in self.layers):
             raise ParameterError(f"Network: layers must be one Dense or more; got {self.layers}.")
@@ -56,6 +60,9 @@ class Network:
             raise ParameterError(f"Network: seed must be None or an integer of 0 or more; got {seed!r}.")
         if dtype not in ("float32", "float64", np.float32, np.float64):
             raise ParameterError(f"Network: dtype must be 'float32' or 'float64'; got {dtype!r}.")
+        if not isinstance(scale, Real) or not (math.isfinite(scale) and scale != 0):
+            raise ParameterError(f"Network: scale must be a finite number other than 0; got {scale!r}.")
+        self.scale = float(scale)
         self.seed = int(np.random.SeedSequence(seed).entropy)
         self.dtype = np.dtype(dtype).name
         self.epochs = 0
@@ -70,7 +77,8 @@ class Network:
     load = classmethod(storage.load)
 
     def __repr__(self) -> str:
-        return f"Network({list(self.layers)}, seed={self.seed}, dtype={self.dtype!r})"
+        scale = "" if self.scale == 1.0 else f", scale={self.scale}"
+        return f"Network({list(self.layers)}, seed={self.seed}, dtype={self.dtype!r}{scale})"
 
     def split(self, buffer: np.ndarray) -> list[list[np.ndarray]]:
         """Return, for each layer, its [W, b] or [W]: views into a flat buffer of all parameters."""
@@ -108,9 +116,14 @@ class Network:
             )
         return x
 
-    def forward(self, x: np.ndarray) -> list[np.ndarray]:
-        """Return x and what each layer makes of it: [x, a1, ..., output], each of shape (items, width)."""
-        activations = [self.check(x).astype(self.dtype, copy=False)]
+    def forward(self, x: np.ndarray, rows: np.ndarray | None = None) -> list[np.ndarray]:
+        """Return x and what each layer makes of it: [x, a1, ..., output], each of shape (items, width).
+
+        Args:
+            x: As the network was given it; it comes out in the network's dtype and scale.
+            rows: The items to take, all of them if None.
+        """
+        activations = [kernels.gather(self.check(x), rows, self.scale, self.dtype)]
         for layer, parameters in zip(self.layers, self.split(self.parameters), strict=True):
             activations.append(layer.forward(activations[-1], *parameters))
         return activations

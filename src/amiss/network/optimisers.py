@@ -5,18 +5,19 @@ gradients, and returns the function that makes one step. What is remembered from
 function, so that nothing leaks from one run into the next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
+from amiss import kernels
+from amiss.arrays import namespace_of
 from amiss.core.errors import ParameterError
 
-__all__ = ["SGD", "Adam"]
-
-BLOCK = 32_768  # Adam finishes so many parameters before the next: they stay in the processor's cache
+__all__ = ["SGD", "UPDATES", "Adam"]
 
 POSITIVE = "positive and finite", lambda value: 0 < value < inf
 FRACTION = "in [0, 1)", lambda value: 0 <= value < 1
@@ -29,14 +30,54 @@ def _check(optimiser: object, **rules: tuple[str, Callable[[float], bool]]) -> N
             raise ParameterError(f"{type(optimiser).__name__}: {argument} must be {rule}; got {value!r}.")
 
 
-def _forget(memory: np.ndarray, steps: int) -> None:
-    """Set to 0, every 64 steps, what has decayed to nearly nothing.
+# --- updates, as formulas of which kernels are generated --------------------------------------------------
+# Each takes the namespace, the arrays (parameters w, gradient g, what is remembered from step to step) and
+# numbers; it returns the new w and the new memories.
+def momentum(xp: Any, arrays: Sequence, rate: Any, mu: Any, least: Any) -> tuple:
+    """Go on in the direction v of the steps before, bent by the gradient; with µ = 0 it is the gradient."""
+    w, g, v = arrays
+    v = _settled(xp, mu * v + g, least)
+    return w - rate * v, v
+
+
+def nesterov(xp: Any, arrays: Sequence, rate: Any, mu: Any, least: Any) -> tuple:
+    """Momentum that looks one step ahead."""
+    w, g, v = arrays
+    v = _settled(xp, mu * v + g, least)
+    return w - rate * (mu * v + g), v
+
+
+def adam(xp: Any, arrays: Sequence, rate: Any, beta1: Any, beta2: Any, epsilon: Any, least: Any) -> tuple:
+    """Divide the running sum of g by the root of that of g²."""
+    w, g, m, v = arrays
+    m, v = _settled(xp, beta1 * m + g, least), beta2 * v + g * g
+    return w - rate * (m / (xp.sqrt(v) + epsilon)), m, v
+
+
+def _settled(xp: Any, memory: Any, least: Any) -> Any:
+    """Return a memory, 0 where it has decayed to nearly nothing.
 
     The memory of a weight that gets no gradient any more, as below a dead relu, decays until it is too small
     for a normal number. There rounding stops the decay, and a multiplication takes some thirty times as long.
     """
-    if steps % 64 == 0:
-        np.multiply(memory, np.abs(memory) > 1e6 * np.finfo(memory.dtype).tiny, out=memory)
+    return xp.where(xp.abs(memory) < least, 0.0, memory)
+
+
+UPDATES = {momentum: 1, nesterov: 1, adam: 2}  # and how many arrays each remembers
+
+
+def _stepper(update: Callable, parameters: np.ndarray, gradient: np.ndarray) -> Callable:
+    """Return a function of an update's numbers that makes one step, in one pass of a kernel if it can."""
+    arrays = [parameters, gradient, *(np.zeros_like(parameters) for _ in range(UPDATES[update]))]
+    xp, least = namespace_of(parameters), 1e6 * float(np.finfo(parameters.dtype).tiny)
+
+    def step(*numbers: float) -> None:
+        if not kernels.update(update.__name__, arrays, (*numbers, least)):
+            new = update(xp, arrays, *numbers, least)
+            for array, changed in zip([parameters, *arrays[2:]], new, strict=True):
+                array[...] = changed
+
+    return step
 
 
 @dataclass(frozen=True)
@@ -74,24 +115,8 @@ class SGD:
 
     def start(self, parameters: np.ndarray, gradient: np.ndarray) -> Callable[[], None]:
         """Return the function that makes one step: it reads `gradient` and changes `parameters` in place."""
-        rate, momentum, steps = float(self.learning_rate), float(self.momentum), 0
-        velocity, change = np.zeros_like(parameters), np.empty_like(parameters)
-
-        def step() -> None:
-            nonlocal steps
-            steps += 1
-            direction = gradient
-            if momentum:
-                _forget(velocity, steps)
-                np.multiply(velocity, momentum, out=velocity)
-                direction = np.add(velocity, gradient, out=velocity)
-            if self.nesterov:
-                np.multiply(velocity, momentum, out=change)
-                direction = np.add(change, gradient, out=change)
-            np.multiply(direction, rate, out=change)
-            np.subtract(parameters, change, out=parameters)
-
-        return step
+        step = _stepper(nesterov if self.nesterov else momentum, parameters, gradient)
+        return lambda: step(float(self.learning_rate), float(self.momentum))
 
 
 @dataclass(frozen=True)
@@ -132,29 +157,13 @@ class Adam:
     def start(self, parameters: np.ndarray, gradient: np.ndarray) -> Callable[[], None]:
         """Return the function that makes one step: it reads `gradient` and changes `parameters` in place."""
         beta1, beta2, steps = float(self.beta1), float(self.beta2), 0
-        arrays = parameters, gradient, np.zeros_like(parameters), np.zeros_like(parameters)
-        starts = range(0, parameters.size, BLOCK)
-        blocks = [[array[start : start + BLOCK] for array in arrays] for start in starts]
-        buffer = np.empty(BLOCK, parameters.dtype)
+        move = _stepper(adam, parameters, gradient)
 
         def step() -> None:
             nonlocal steps
             steps += 1
             root = ((1 - beta2) / (1 - beta2**steps)) ** 0.5  # √v̂ = root · √v
             rate = float(self.learning_rate) * (1 - beta1) / (1 - beta1**steps) / root
-            epsilon = float(self.epsilon) / root
-            for w, g, m, v in blocks:
-                change = buffer[: w.size]
-                _forget(m, steps)
-                np.multiply(m, beta1, out=m)
-                np.add(m, g, out=m)
-                np.multiply(v, beta2, out=v)
-                np.multiply(g, g, out=change)
-                np.add(v, change, out=v)
-                np.sqrt(v, out=change)
-                np.add(change, epsilon, out=change)
-                np.divide(m, change, out=change)
-                np.multiply(change, rate, out=change)
-                np.subtract(w, change, out=w)
+            move(rate, beta1, beta2, float(self.epsilon) / root)
 
         return step

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "save"]
 
-FORMAT = 1
+FORMAT = 2  # 1 had no scale
 
 
 def save(network: "Network", path: str | os.PathLike) -> None:
@@ -31,7 +31,7 @@ def save(network: "Network", path: str | os.PathLike) -> None:
     if not path.parent.is_dir():
         raise AmissError(f"Network: {path} must be in a folder; there is no folder {path.parent}. Make it.")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    config = {name: getattr(network, name) for name in ("dtype", "seed", "epochs")}
+    config = {name: getattr(network, name) for name in ("dtype", "seed", "epochs", "scale")}
     config |= {"format": FORMAT, "layers": [asdict(layer) for layer in network.layers]}
     arrays = {f"weight_{n}": weight for n, weight in enumerate(network.weights)}
     try:
@@ -66,7 +66,7 @@ def _network(kind: type["Network"], archive: zipfile.ZipFile, room: int) -> "Net
         raise ValueError("it is too short for its weights.")
     shapes = [shape for layer in layers for shape in layer.shapes]
     weights = [_array(archive, f"weight_{n}", room, (shape, dtype)) for n, shape in enumerate(shapes)]
-    network = kind(layers, config["seed"], config["dtype"])
+    network = kind(layers, config["seed"], config["dtype"], config.get("scale", 1.0))
     network.weights, network.epochs = weights, config["epochs"]
     if not isinstance(network.epochs, int) or network.epochs < 0:
         raise ValueError(f"it has learnt for {network.epochs!r} epochs.")

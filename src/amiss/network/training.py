@@ -152,7 +152,7 @@ def _epoch(network, x, y, loss, batches, *, step, gradient, bar) -> tuple[dict[s
     began, total, items, norm = time.perf_counter(), 0.0, 0, None
     outputs = np.empty((len(x), network.layers[-1].outputs), network.dtype)
     for number, rows in enumerate(batches, start=1):
-        activations = network.forward(x[rows])
+        activations = network.forward(x, rows)
         output, target = activations[-1], y[rows]
 
         # HERE THE LOSS ENTERS, and nowhere else. `delta`, its derivative by the output, is all that the
