@@ -1,0 +1,140 @@
+"""What is printed, and the JSON document."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+SCHEMA_VERSION = 1
+COLUMNS = "{:28} {:>9} {:>19} {:>7} {:>15} {:>6} {:>16} {:>10}  {}"
+HEADINGS = ("", "median", "quartiles", "ratio", "quartiles", "triad", "error in ULP", "first call", "")
+
+
+def seconds(number: float) -> str:
+    """Return a time with three digits and a unit."""
+    for unit, size in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):
+        if number < 999.5 * size:
+            return f"{digits(number / size)} {unit}"
+    return f"{digits(number)} s"
+
+
+def digits(number: float) -> str:
+    """Return three significant digits, without an exponent below a million."""
+    if not math.isfinite(number) or number == 0:
+        return f"{number:.3g}"
+    return (
+        f"{number:.{max(0, 2 - math.floor(math.log10(abs(number))))}f}"
+        if abs(number) < 1e6
+        else f"{number:.1e}"
+    )
+
+
+def head(machine: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
+    """Yield what the results depend on."""
+    load = ", ".join(f"{number:.2f}" for number in machine["load_average"])
+    yield f"{machine['processor']}; kernels: {machine['instruction_set']}; {machine['system']}"
+    yield f"{machine['cores']} cores, {machine['threads']} threads for all; load average {load}"
+    yield ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    if bandwidth := machine["triad"]:
+        size = bandwidth["array_bytes"] >> 20
+        yield (
+            f"triad: {bandwidth['bytes_per_second'] / 1e9:.1f} GB/s, the best of some, on three arrays of "
+            f"{size} MiB, counting 24 bytes per element"
+        )
+    quick = "QUICK: too few for a verdict. " if plan["quick"] else ""
+    yield f"{quick}{plan['repeats']} repeats; medians and quartiles; ratio = time / time of amiss, in pairs"
+    yield "triad: the bytes that must move at least, per second, as a share of the triad"
+    yield "error in ULP: the largest of value and of gradient (or of gradient and of Hessian)"
+    yield "first call: what it took more than the median: to compile, and to import what it needs"
+
+
+def table(case: dict[str, Any]) -> Iterator[str]:
+    """Yield the rows of a case."""
+    aims = ", ".join(f"{name} {aim:g}" for name, aim in case["targets"].items())
+    yield f"\n{case['name']}" + (f"  (targets: {aims})" if aims else "")
+    if case["skipped"]:
+        yield f"    skipped: {case['skipped']}"
+        return
+    yield COLUMNS.format(*HEADINGS).rstrip()
+    for name, row in case["contestants"].items():
+        yield "  " + (line(name, row) if row["status"] == "timed" else f"{name:26} {row['status']}")
+    for miss in case["below_target"]:
+        yield f"    BELOW TARGET: {missed(miss)}"
+
+
+def line(name: str, row: dict[str, Any]) -> str:
+    """Return the row of a contestant."""
+    times, ratio, share = row["seconds"], row.get("ratio"), row.get("triad_share")
+    memory = f"peak {row['peak_bytes'] / 2**20:.0f} MiB  " if row.get("peak_bytes") is not None else ""
+    return (
+        COLUMNS.replace("{:28}", "{:26}")
+        .format(
+            name,
+            seconds(times["median"]),
+            f"{seconds(times['low'])}..{seconds(times['high'])}",
+            digits(ratio["median"]) if ratio else "",
+            f"{digits(ratio['low'])}..{digits(ratio['high'])}" if ratio else "",
+            f"{share:.0%}" if share is not None else "",
+            ", ".join(digits(error) for error in row["error_ulp"].values()),
+            seconds(row["compile_seconds"]),
+            memory + ("LOST" if row.get("lost") else ""),
+        )
+        .rstrip()
+    )
+
+
+def missed(miss: dict[str, Any]) -> str:
+    """Return what was aimed at and what was measured."""
+    if miss["target"] == "seconds":
+        return f"{miss['contestant']} takes {seconds(miss['measured'])}; the target is {seconds(miss['aim'])}"
+    return (
+        f"{miss['target']}: {digits(miss['measured'])} ({miss['contestant']}); the target is {miss['aim']:g}"
+    )
+
+
+def summary(cases: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return which cases are lost, below their targets, skipped or in error, as in the JSON document."""
+    found: dict[str, list[Any]] = {"lost": [], "below_target": [], "absent": [], "errors": []}
+    for case in cases:
+        if case["skipped"]:
+            found["absent"].append({"case": case["name"], "contestant": None, "why": case["skipped"]})
+            continue
+        for name, row in case["contestants"].items():
+            where = {"case": case["name"], "contestant": name}
+            if row.get("lost"):
+                found["lost"].append(where | {"ratio": row["ratio"]})
+            if row["status"] != "timed":
+                error = row["status"].startswith("wrong") or (
+                    row["own"] and row["status"].startswith("failed")
+                )
+                found["errors" if error else "absent"].append(where | {"why": row["status"]})
+        found["below_target"] += [{"case": case["name"]} | miss for miss in case["below_target"]]
+    return found
+
+
+def tail(found: dict[str, list[Any]]) -> Iterator[str]:
+    """Yield the summary."""
+    yield f"\nLOST: {len(found['lost']) or 'nothing'}"
+    for each in found["lost"]:
+        ratio = each["ratio"]
+        spread = f"{digits(ratio['median'])} ({digits(ratio['low'])}..{digits(ratio['high'])})"
+        yield f"  {each['case']}: {each['contestant']}, {spread}"
+    yield f"\nBELOW TARGET: {len(found['below_target']) or 'nothing'}"
+    for each in found["below_target"]:
+        yield f"  {each['case']}: {missed(each)}"
+    for title, key in (("NOT THERE", "absent"), ("ERRORS", "errors")):
+        if found[key]:
+            yield f"\n{title}:"
+        for each in found[key]:
+            who = f"{each['contestant']}, " if each["contestant"] else ""
+            yield f"  {each['case']}: {who}{each['why']}"
+
+
+def document(machine: dict[str, Any], plan: dict[str, Any], cases: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the JSON document."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "machine": machine,
+        "plan": plan,
+        "cases": cases,
+        "summary": summary(cases),
+    }
