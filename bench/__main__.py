@@ -72,21 +72,30 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{case.name}: {'; '.join(each.name for each in case.contestants)}")
         return 0
     about = machine.describe(given.threads)
-    about["triad"] = machine.triad(limit=machine.TRIAD_BYTES >> 3 if given.quick else machine.TRIAD_BYTES)
+    limit = machine.TRIAD_BYTES >> 3 if given.quick else machine.TRIAD_BYTES
+    about["triad"] = machine.triad(limit=limit)
     bandwidth = about["triad"] and about["triad"]["bytes_per_second"]
     plan = Plan(given.repeats, given.seconds_per_case, given.threads, bandwidth)
     settings = {"repeats": plan.repeats, "seconds_per_case": plan.seconds, "quick": given.quick}
     print("\n".join(report.head(about, settings)), flush=True)
     results: list[dict[str, Any]] = []
+
+    def write() -> None:
+        if given.json:
+            given.json.write_text(json.dumps(finite(report.document(about, settings, results)), indent=1))
+
     for number, case in enumerate(chosen, start=1):
         print(f"[{number}/{len(chosen)}] {case.name}", file=sys.stderr, flush=True)
         taking_part = [each for each in case.contestants if each.own or matches(each.name, given.peers)]
         results.append(run(case, plan, taking_part))
         print("\n".join(report.table(results[-1])), flush=True)
-        if given.json:  # after each case, so that a run that is stopped leaves what it has
-            given.json.write_text(json.dumps(finite(report.document(about, settings, results)), indent=1))
+        write()  # after each case, so that a run that is stopped leaves what it has
+    about["triad_at_end"] = again = machine.triad(limit=limit)
+    if again:
+        print(f"\ntriad at the end: {again['bytes_per_second'] / 1e9:.1f} GB/s")
     found = report.summary(results)
     print("\n".join(report.tail(found)))
+    write()
     return 1 if found["errors"] else 0
 
 

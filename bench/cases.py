@@ -86,6 +86,8 @@ class Case:
         targets: what is aimed at.
         traffic: the bytes that must move at least: inputs read once and outputs written once.
         memory: the bytes that may be needed beyond the inputs; 0 where memory is not measured.
+        small: draws small inputs, whose call starts threads and makes buffers before memory is measured.
+        by_entry: whether the error shown is that of the worst entry in ULP, or as a share of the largest.
         missing: why the case cannot be run, or "".
     """
 
@@ -98,6 +100,8 @@ class Case:
     targets: Targets = field(default_factory=Targets)
     traffic: int = 0
     memory: int = 0
+    small: Callable[[], Any] | None = None
+    by_entry: bool = True
     missing: str = ""
 
 

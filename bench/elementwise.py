@@ -16,8 +16,8 @@ DISTINCT = 509
 """How many different numbers the inputs hold, in any order: the truth of each can be computed."""
 
 LARGE = 1 << 24
-TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
-"""float32: sums of millions in one dtype lose so much, in NumPy's products and in XLA."""
+TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
+"""float32: sums of millions may lose so much. float64: peers that add an epsilon of 1e-7 differ by so much."""
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ OTHERS = (
     Declared(
         amiss.Poisson(input="rate"),
         rated,
-        torch=lambda torch, f, x, t: f.poisson_nll_loss(x, t, log_input=False),
+        torch=lambda torch, f, x, t: f.poisson_nll_loss(x, t, log_input=False, eps=0.0),
         jax=lambda jax, x, t: x - jax.scipy.special.xlogy(t, x),
         keras="poisson",
     ),

@@ -102,7 +102,7 @@ def describe(threads: int) -> dict[str, Any]:
     }
 
 
-def triad(rounds: int = 10, limit: int = TRIAD_BYTES) -> dict[str, Any] | None:
+def triad(rounds: int = 20, limit: int = TRIAD_BYTES) -> dict[str, Any] | None:
     """Return the bandwidth of a = b + s * c in float64, the best of some rounds; None without PyTorch.
 
     It counts 24 bytes per element, as STREAM does: a cache line that is fetched because it is written to

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -100,13 +101,14 @@ def quiet() -> Iterator[None]:
         gc.enable()
 
 
-def judge(case: Case, truth: tuple[Truth, ...], outputs: tuple[Any, ...]) -> tuple[dict[str, float], str]:
-    """Return the errors of a contestant's results in ULP, and what is wrong with them or ""."""
-    errors, wrong = {}, ""
+def judge(case: Case, truth: tuple[Truth, ...], outputs: tuple[Any, ...]) -> tuple[dict[str, Any], str]:
+    """Return the errors of a contestant's results, and what is wrong with them or ""."""
     if len(truth) != len(outputs):
         return {}, f"returned {len(outputs)} results instead of {len(truth)}"
+    errors, wrong = {}, ""
     for exact, found in zip(truth, outputs, strict=True):
-        apart, errors[exact.name] = exact.compare(found, case.dtype)
+        apart, ulps = exact.compare(found, case.dtype)
+        errors[exact.name] = {"ulp": ulps, "share_of_largest": apart}
         if not apart <= case.tolerance:
             wrong = (
                 f"{exact.name} is off by {apart:.1e} of its largest entry; {case.tolerance:.0e} is allowed"
@@ -134,10 +136,9 @@ def prepare(
             row["first_call_seconds"] = time.perf_counter() - began
             outputs = bound.read(result)
             if truth is None:  # amiss comes first: the others must agree with it
-                truth = tuple(
-                    Truth(f"result {n}", np.asarray(each), np.zeros(())) for n, each in enumerate(outputs)
-                )
-            row["error_ulp"], wrong = judge(case, truth, outputs)
+                truth = tuple(Truth("loss", np.asarray(each), np.zeros(())) for each in outputs)
+            errors, wrong = judge(case, truth, outputs)
+            row["errors"] = errors if case.truth else {}
             row["status"] = f"wrong: {wrong}" if wrong else "timed"
         except Exception as error:  # a peer that cannot do a case is told, and the others go on
             row["status"] = (
@@ -157,12 +158,14 @@ def run(case: Case, plan: Plan, contestants: list[Contestant] | None = None) -> 
         "name": case.name,
         "dtype": case.dtype,
         "traffic_bytes": case.traffic,
+        "errors_shown": "ulp" if case.by_entry else "share_of_largest",
         "targets": {key: value for key, value in vars(case.targets).items() if value is not None},
         "skipped": case.missing,
         "contestants": {},
     }
     if case.missing:
         return result
+    result["load_average"] = os.getloadavg()[0]
     ready, rows = prepare(case, chosen, case.inputs())
     result["contestants"] = rows
     try:

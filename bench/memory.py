@@ -2,7 +2,9 @@
 
 What counts is the resident memory above that before the call, with the inputs there: the kernel's mark of
 the largest (VmHWM) is set back by /proc/self/clear_refs. `ru_maxrss` cannot be set back, and a child inherits
-it from its parent. Where a contestant compiles in its first call, the second is measured.
+it from its parent. A call with small inputs comes before, which starts threads and makes buffers. What
+compiles does so in its first call, and may keep the memory of that for the next: its second call is measured
+above the memory before the first, which contains what the compiler leaves, and so is an upper bound.
 """
 
 import argparse
@@ -24,14 +26,17 @@ def resident(which: str) -> int:
 def peak(case: Case, name: str) -> int:
     """Return the bytes by which a call of a contestant raises the peak of this process."""
     contestant = next(each for each in case.contestants if each.name == name)
+    if case.small:
+        small = contestant.prepare(case.small())
+        small.call()
+        small.close()
     ready = contestant.prepare(case.inputs())
+    before = resident("VmRSS")
     if contestant.compiles:
         ready.call()
     Path("/proc/self/clear_refs").write_text("5")
-    before = resident("VmRSS")
-    result = ready.call()
+    ready.call()
     after = resident("VmHWM")
-    del result
     ready.close()
     return max(0, after - before)
 
@@ -44,6 +49,7 @@ def peaks(case: Case, rows: dict[str, Any], threads: int) -> None:
         command = [sys.executable, "-m", "bench.memory", case.name, name, "--threads", str(threads)]
         root = Path(__file__).resolve().parent.parent
         ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        row["peak_has_compiler"] = next(each.compiles for each in case.contestants if each.name == name)
         row["peak_bytes"] = json.loads(ran.stdout.splitlines()[-1]) if ran.returncode == 0 else None
         if ran.returncode:
             row["peak_failed"] = (ran.stderr.splitlines() or ["no message"])[-1]

@@ -6,7 +6,7 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 COLUMNS = "{:28} {:>9} {:>19} {:>7} {:>15} {:>6} {:>16} {:>10}  {}"
-HEADINGS = ("", "median", "quartiles", "ratio", "quartiles", "triad", "error in ULP", "first call", "")
+HEADINGS = ("", "median", "quartiles", "ratio", "quartiles", "triad", "error", "first call", "")
 
 
 def seconds(number: float) -> str:
@@ -28,6 +28,11 @@ def digits(number: float) -> str:
     )
 
 
+def brief(error: float) -> str:
+    """Return an error with two digits."""
+    return digits(error) if 0.01 <= error < 1e4 else f"{error:.0e}"
+
+
 def head(machine: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
     """Yield what the results depend on."""
     load = ", ".join(f"{number:.2f}" for number in machine["load_average"])
@@ -40,10 +45,13 @@ def head(machine: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
             f"triad: {bandwidth['bytes_per_second'] / 1e9:.1f} GB/s, the best of some, on three arrays of "
             f"{size} MiB, counting 24 bytes per element"
         )
+    if machine["load_average"][0] > machine["cores"] / 4:
+        yield "BUSY: others use this machine, and the ratios cannot be trusted. PyTorch's threads wait for each other,"
+        yield "and one that is not let run holds up all: it then takes up to a hundred times as long"
     quick = "QUICK: too few for a verdict. " if plan["quick"] else ""
     yield f"{quick}{plan['repeats']} repeats; medians and quartiles; ratio = time / time of amiss, in pairs"
     yield "triad: the bytes that must move at least, per second, as a share of the triad"
-    yield "error in ULP: the largest of value and of gradient (or of gradient and of Hessian)"
+    yield "error: the largest of value and of gradient (or of gradient and of Hessian), in ULP or over the largest"
     yield "first call: what it took more than the median: to compile, and to import what it needs"
 
 
@@ -54,17 +62,20 @@ def table(case: dict[str, Any]) -> Iterator[str]:
     if case["skipped"]:
         yield f"    skipped: {case['skipped']}"
         return
-    yield COLUMNS.format(*HEADINGS).rstrip()
+    shown = case["errors_shown"]
+    headings = ("error in ULP" if each == "error" and shown == "ulp" else each for each in HEADINGS)
+    yield COLUMNS.format(*headings).rstrip()
     for name, row in case["contestants"].items():
-        yield "  " + (line(name, row) if row["status"] == "timed" else f"{name:26} {row['status']}")
+        yield "  " + (line(name, row, shown) if row["status"] == "timed" else f"{name:26} {row['status']}")
     for miss in case["below_target"]:
         yield f"    BELOW TARGET: {missed(miss)}"
 
 
-def line(name: str, row: dict[str, Any]) -> str:
+def line(name: str, row: dict[str, Any], shown: str) -> str:
     """Return the row of a contestant."""
     times, ratio, share = row["seconds"], row.get("ratio"), row.get("triad_share")
-    memory = f"peak {row['peak_bytes'] / 2**20:.0f} MiB  " if row.get("peak_bytes") is not None else ""
+    sign = "<= " if row.get("peak_has_compiler") else ""
+    memory = f"peak {sign}{row['peak_bytes'] / 2**20:.0f} MiB  " if row.get("peak_bytes") is not None else ""
     return (
         COLUMNS.replace("{:28}", "{:26}")
         .format(
@@ -74,7 +85,7 @@ def line(name: str, row: dict[str, Any]) -> str:
             digits(ratio["median"]) if ratio else "",
             f"{digits(ratio['low'])}..{digits(ratio['high'])}" if ratio else "",
             f"{share:.0%}" if share is not None else "",
-            ", ".join(digits(error) for error in row["error_ulp"].values()),
+            ", ".join(brief(error[shown]) for error in row["errors"].values()),
             seconds(row["compile_seconds"]),
             memory + ("LOST" if row.get("lost") else ""),
         )
