@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"[{number}/{len(chosen)}] {case.name}", file=sys.stderr, flush=True)
         taking_part = [each for each in case.contestants if each.own or matches(each.name, given.peers)]
         results.append(run(case, plan, taking_part))
-        print("\n".join(report.table(results[-1])), flush=True)
+        print("\n".join(report.table(results[-1], plan.repeats)), flush=True)
         write()  # after each case, so that a run that is stopped leaves what it has
     about["triad_at_end"] = again = machine.triad(limit=limit)
     if again:

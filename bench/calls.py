@@ -9,6 +9,7 @@ import amiss
 from bench import classes, elementwise
 from bench import contestants as by
 from bench.cases import EAGER, Case, Contestant, Ready, Targets, Truth
+from bench.inputs import Inputs, drawn, exact
 
 
 def value_only(name: str, prepare: Callable[[Any], Callable[[], Any]], **about: Any) -> Contestant:
@@ -33,9 +34,9 @@ def numpy_value(inputs: Any) -> Callable[[], Any]:
 def single() -> Iterator[Case]:
     """Yield the cases of one number: what remains of a call when there is nothing to do."""
     loss, declared = amiss.SquaredError(), elementwise.SQUARED
-    truth = elementwise.exact(loss, hessian=False)
+    truth = exact(loss, hessian=False)
 
-    def value(inputs: elementwise.Inputs) -> tuple[Truth, ...]:
+    def value(inputs: Inputs) -> tuple[Truth, ...]:
         return truth(inputs)[:1]
 
     contestants = (
@@ -43,7 +44,7 @@ def single() -> Iterator[Case]:
         value_only("NumPy", numpy_value),
         value_only(EAGER, torch_value, needs=by.TORCH),
     )
-    inputs = elementwise.drawn(declared.draw, 1, "float32")
+    inputs = drawn(declared.draw, 1, "float32")
     yield Case("call/SquaredError/value/float32/1", inputs, contestants, value, targets=Targets(seconds=2e-6))
     yield Case(
         "call/SquaredError/value+gradient/float32/1",
@@ -64,9 +65,9 @@ def eager() -> Iterator[Case]:
     for declared in (elementwise.SQUARED, elementwise.HUBER, elementwise.BINARY):
         yield Case(
             f"tensors/{declared.name}/value+gradient/float32/1000",
-            elementwise.drawn(declared.draw, 1000, "float32"),
+            drawn(declared.draw, 1000, "float32"),
             (by.own_on_torch(declared.loss), by.torch_eager(declared.of_torch())),
-            elementwise.exact(declared.loss, hessian=False),
+            exact(declared.loss, hessian=False),
             targets=aims,
         )
     yield Case(

@@ -46,19 +46,23 @@ def head(machine: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
             f"{size} MiB, counting 24 bytes per element"
         )
     if machine["load_average"][0] > machine["cores"] / 4:
-        yield "BUSY: others use this machine, and the ratios cannot be trusted. PyTorch's threads wait for each other,"
-        yield "and one that is not let run holds up all: it then takes up to a hundred times as long"
+        yield "BUSY: others use this machine, and the ratios cannot be trusted: where threads of PyTorch wait"
+        yield "for one that is not let run, it takes up to a hundred times as long"
     quick = "QUICK: too few for a verdict. " if plan["quick"] else ""
     yield f"{quick}{plan['repeats']} repeats; medians and quartiles; ratio = time / time of amiss, in pairs"
     yield "triad: the bytes that must move at least, per second, as a share of the triad"
-    yield "error: the largest of value and of gradient (or of gradient and of Hessian), in ULP or over the largest"
+    yield "error: of the worst entry of value, gradient or Hessian, in ULP or as a share of the largest"
     yield "first call: what it took more than the median: to compile, and to import what it needs"
 
 
-def table(case: dict[str, Any]) -> Iterator[str]:
-    """Yield the rows of a case."""
+def table(case: dict[str, Any], repeats: int = 0) -> Iterator[str]:
+    """Yield the rows of a case, with a note if it has fewer repeats."""
     aims = ", ".join(f"{name} {aim:g}" for name, aim in case["targets"].items())
-    yield f"\n{case['name']}" + (f"  (targets: {aims})" if aims else "")
+    made = {row["repeats"] for row in case["contestants"].values() if "repeats" in row}
+    notes = [f"targets: {aims}"] * bool(aims) + [
+        f"ONLY {min(made)} REPEATS" for _ in made if min(made) < repeats
+    ]
+    yield f"\n{case['name']}" + (f"  ({'; '.join(notes)})" if notes else "")
     if case["skipped"]:
         yield f"    skipped: {case['skipped']}"
         return
