@@ -23,6 +23,7 @@ from amiss.core.errors import (
     ShapeError,
 )
 from amiss.core.targets import one_hot
+from amiss.kernels import threads
 from amiss.losses import *  # noqa: F403 - the catalogue; its stub names every loss
 from amiss.losses import __all__ as _losses
 from amiss.naming import catalogue, get
@@ -49,6 +50,7 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     "compare",
     "get",
     "one_hot",
+    "threads",
     *_losses,
 ]
 

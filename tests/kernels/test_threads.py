@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from losses_under_test import draw, elementwise, integers, name, rows, variants
 
+import amiss
 from amiss import kernels
 
 COUNTS = (1, 2, 3, 4, 7, 8, 16)
@@ -60,6 +61,7 @@ def test_repeats_give_the_same_bits(loss):
 
 FORK = """
 import os
+import amiss
 from amiss import kernels
 from kernels.test_threads import COMPILED, inputs, results
 given = {loss: inputs(loss) for loss in COMPILED}
@@ -98,3 +100,38 @@ def test_python_threads_at_once_give_the_same_bits():
 def test_bad_count_is_refused():
     with pytest.raises(ValueError, match="at least 1; got 0"):
         kernels.threads(0)
+
+
+def test_threads_are_set_for_a_block_and_by_the_environment():
+    before = amiss.threads
+    assert before is kernels.threads
+    with amiss.threads(3):
+        assert kernels.thread_count() == 3
+    program = "from amiss import kernels; print(kernels.thread_count())"
+    for given, expected in (("5", "5"), ("zero", None), ("0", None)):
+        environment = os.environ | {"AMISS_NUM_THREADS": given}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == (expected or str(kernels._default_threads()))
+
+
+def test_no_more_threads_than_this_process_may_use():
+    cores = sorted(os.sched_getaffinity(0))
+    program = (
+        f"import os; os.sched_setaffinity(0, {{{cores[0]}}})\n"
+        "from amiss import kernels; print(kernels.thread_count())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "AMISS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", 1 << 30)]
+)
+def test_the_quota_of_a_container_limits_threads(text, expected, monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    assert kernels._quota() == expected
