@@ -123,6 +123,49 @@ std::tuple<bool, double, double> evaluate(const std::string& name, int wanted, c
   return {result.first, result.second, task.shrink};
 }
 
+// Whether several threads have to share a row, so that all of them have something to do.
+bool shared_rows(std::size_t rows, std::size_t threads, std::size_t classes) {
+  return threads > 1 && rows < 4 * threads && rows % threads != 0 && Segments(classes).count > 1;
+}
+
+// Softmax cross-entropy of all rows, several rows at a time; returns the sum of their values.
+template <class T> double by_rows(const RowTask<T>& task, std::size_t rows, std::size_t threads, bool& inside) {
+  RowKernel<T> kernel;
+  if constexpr (sizeof(T) == 4) kernel = table().cross_entropy_single;
+  else kernel = table().cross_entropy_twice;
+  // Few classes are computed for sixteen rows at a time.
+  std::size_t step = std::max<std::size_t>(1, 4 * block / task.classes);
+  if (step > 16) step = step / 16 * 16;
+  const std::size_t blocks = (rows + step - 1) / step;
+  std::vector<Sum> sums(blocks);
+  std::atomic<bool> fine{true};
+  Pool::of_process().run(blocks, rows * task.classes < 4 * block ? 1 : threads, [&](std::size_t i) {
+    if (!kernel(task, i * step, std::min(step, rows - i * step), sums[i])) fine = false;
+  });
+  inside = fine;
+  return in_order(sums);
+}
+
+// The same, all segments of all rows at a time.
+template <class T> double by_segments(const RowTask<T>& task, std::size_t rows, std::size_t threads, bool& inside) {
+  const RowSteps<T>* steps;
+  if constexpr (sizeof(T) == 4) steps = &table().row_steps_single;
+  else steps = &table().row_steps_twice;
+  const std::size_t count = Segments(task.classes).count;
+  std::vector<RowPart> parts(rows * count);
+  std::vector<Sum> sums(rows);
+  std::atomic<bool> fine{true};
+  Pool& pool = Pool::of_process();
+  pool.run(rows * count, threads, [&](std::size_t i) { steps->measure(task, i / count, i % count, parts[i]); });
+  pool.run(rows, threads, [&](std::size_t row) {
+    if (!steps->join(task, row, &parts[row * count], sums[row])) fine = false;
+  });
+  if (task.gradient)
+    pool.run(rows * count, threads, [&](std::size_t i) { steps->finish(task, i / count, i % count, parts[i]); });
+  inside = fine;
+  return in_order(sums);
+}
+
 template <class T>
 std::tuple<bool, double, double> cross_entropy(Input<T> prediction, Input<std::int64_t> label, Maybe<Input<T>> weight,
                    Maybe<Input<T>> class_weight, Maybe<std::int64_t> ignored, double smoothing, double factor,
@@ -134,22 +177,24 @@ std::tuple<bool, double, double> cross_entropy(Input<T> prediction, Input<std::i
   require_size(value, rows, "value");
   require_size(gradient, prediction.size(), "gradient");
   if (!rows || !classes) return {true, 0.0, 1.0};
+  double weights_of_classes = double(classes);
+  if (class_weight) {
+    Sum weights;
+    for (std::size_t i = 0; i < classes; ++i) weights.add(double(class_weight->data()[i]));
+    weights_of_classes = weights.total();
+  }
   RowTask<T> task{classes,           prediction.data(),       label.data(),         data_or_null(weight),
-                        data_or_null(class_weight), ignored.has_value(), ignored.value_or(0), T(smoothing),
+                        data_or_null(class_weight), weights_of_classes, ignored.has_value(), ignored.value_or(0), T(smoothing),
                         T(factor),         sums,                    1.0,
                         data_or_null(value), data_or_null(gradient)};
-  RowKernel<T> kernel;
-  if constexpr (sizeof(T) == 4) kernel = table().cross_entropy_single;
-  else kernel = table().cross_entropy_twice;
-  const std::size_t step = std::max<std::size_t>(1, 4 * block / classes), blocks = (rows + step - 1) / step;
   std::atomic<bool> fine{true};
   nb::gil_scoped_release released;
   const auto pass = [&] {
-    std::vector<Sum> parts(blocks);
-    Pool::of_process().run(blocks, prediction.size() < 4 * block ? 1 : threads, [&](std::size_t i) {
-      if (!kernel(task, i * step, std::min(step, rows - i * step), parts[i])) fine = false;
-    });
-    return in_order(parts);
+    bool inside = true;
+    const double sum = shared_rows(rows, threads, classes) ? by_segments(task, rows, threads, inside)
+                                                           : by_rows(task, rows, threads, inside);
+    if (!inside) fine = false;
+    return sum;
   };
   double sum = pass();
   if (sums && !std::isfinite(sum)) {

@@ -1,106 +1,320 @@
-// Softmax cross-entropy of rows of logits with class indices: one exponential per logit.
+// Softmax cross-entropy of rows of logits with class indices.
 //
-// The largest logit's term is exactly 1 and stays out of the sum `rest`, so that a confident, right row keeps
-// all its digits: its value is log1p(rest) and its probability falls short of 1 by rest / (1 + rest).
+// The largest logit's term stays out of the sum `rest` and counts as 1, so that a confident, right row keeps all
+// its digits: its value is log1p(rest) and its probability falls short of 1 by rest / (1 + rest).
 #pragma once
 
+#include <cmath>
 #include <vector>
 
-#include "table.h"
+#include "softmax_few_classes.h"
+#include "softmax_row.h"
 
 namespace AMISS_NAMESPACE {
 
-constexpr std::size_t row_lanes = 16;
+// How the classes of a row count: the label with `own`, every other class with `even` times its weight.
+struct Shares {
+  double own, own_more;  // the latter without what the label has in common with the other classes
+  double even, sum;      // the sum of all classes
+};
 
-template <class T> T largest(const T* __restrict z, std::size_t k) {
-  T lane[row_lanes];
-  for (std::size_t l = 0; l < row_lanes; ++l) lane[l] = z[l < k ? l : 0];
-  std::size_t i = row_lanes;
-  for (; i + row_lanes <= k; i += row_lanes)
-    for (std::size_t l = 0; l < row_lanes; ++l) lane[l] = maximum(lane[l], z[i + l]);
-  T top = lane[0];
-  for (std::size_t l = 1; l < row_lanes; ++l) top = maximum(top, lane[l]);
-  for (; i < k; ++i) top = maximum(top, z[i]);
-  return top;
+template <class T> Shares shares_of(const amiss::RowTask<T>& task, std::int64_t label) {
+  const T own = task.class_weight ? task.class_weight[label] : T(1);
+  const double even = double(task.smoothing / T(task.classes)), kept = double(T(1) - task.smoothing);
+  const double more = kept * double(own);
+  return {more + even * double(own), more, even, more + even * task.class_sum};
 }
 
-// exp(z - top), the rounding error of the difference put back to first order; 0 for the largest logits.
-template <class T> AMISS_INLINE T below(T z, T top) {
+// exp(z - top), the rounding error of the difference put back to first order.
+template <class T> inline T below(T z, T top) {
+  if (z == top) return T(1);
   const T gap = z - top, back = gap - z;
-  const T error = (z - (gap - back)) - (top + back);
-  const T grown = exp(gap);
-  const T fixed = select(abs(error) < T(1), grown + grown * error, grown);
-  return select(z == top, T(0), fixed);
+  const T error = (z - (gap - back)) - (top + back), plain = exp(gap);
+  return select(abs(error) < T(1), plain + plain * error, plain);
+}
+
+// A row with infinite logits or NaN, one number after the other.
+template <class T> double careful_row(const amiss::RowTask<T>& task, const T* z, std::int64_t label, T factor, T* e) {
+  const std::size_t k = task.classes;
+  const Shares shares = shares_of(task, label);
+  const T* c = task.class_weight;
+  const auto share_of = [&](std::size_t i) {
+    return std::int64_t(i) == label ? shares.own : shares.even * (c ? double(c[i]) : 1.0);
+  };
+  const auto gap_of = [](T x, T top) { return x == top ? 0.0 : double(top) - double(x); };
+  T top = z[0];
+  for (std::size_t i = 1; i < k; ++i) top = maximum(top, z[i]);
+  amiss::Sum sum;
+  double ties = 0.0;
+  for (std::size_t i = 0; i < k; ++i) {
+    if (z[i] == top) ties += 1.0;
+    else sum.add(double(below(z[i], top)));
+  }
+  const double rest = sum.total() + (top != top ? ties : ties - 1.0), whole = 1.0 + rest, log_whole = log1p(rest);
+  amiss::Sum parts;
+  for (std::size_t i = 0; i < k; ++i)
+    if (const double share = share_of(i); share != 0.0) parts.add(share * (log_whole + gap_of(z[i], top)));
+  for (std::size_t i = 0; e && i < k; ++i) {
+    const double share = share_of(i), term = double(below(z[i], top)), others = z[i] == top ? rest : whole - term;
+    e[i] = T(((shares.sum - share) * (term / whole) - share * (others / whole)) * double(factor));
+  }
+  return parts.total();
+}
+
+// What the segments of a row are together.
+struct Whole {
+  double top, rest;
+  std::size_t part;  // a segment where the largest logit is
+
+  bool plain() const { return top - top == 0.0 && rest - rest == 0.0; }
+};
+
+inline Whole joined(const amiss::RowPart* parts, std::size_t count) {
+  std::size_t first = 0;
+  for (std::size_t i = 1; i < count; ++i)
+    if (parts[i].top > parts[first].top) first = i;
+  const double top = parts[first].top;
+  if (count == 1) return {top, parts[0].rest, 0};
+  amiss::Sum sum;
+  for (std::size_t i = 0; i < count; ++i) {
+    const double size = below(parts[i].top, top);
+    sum.add(size * parts[i].rest);
+    if (i != first) sum.add(size);
+  }
+  return {top, sum.total(), first};
+}
+
+template <class T> struct Row {
+  const T* z;
+  T* e;
+  std::int64_t label;
+  T weight;
+  bool left_out, bad;
+
+  Row(const amiss::RowTask<T>& task, std::size_t row)
+      : z(task.prediction + row * task.classes), e(task.gradient ? task.gradient + row * task.classes : nullptr),
+        label(task.label[row]), weight(task.weight ? task.weight[row] : T(1)),
+        left_out(weight == T(0) || (task.ignores && label == task.ignored)),
+        bad(!left_out && (label < 0 || label >= std::int64_t(task.classes))) {}
+
+  bool silent() const { return left_out || bad; }
+};
+
+template <class T> void write_value(const amiss::RowTask<T>& task, std::size_t row, double weight, double value, amiss::Sum& total) {
+  if (task.value) task.value[row] = T(weight * value);
+  if (task.sums) total.add((weight * task.shrink) * value);
+}
+
+// First step of a segment: its exponentials.
+template <class T> void measure_part(const amiss::RowTask<T>& task, std::size_t index, std::size_t part, amiss::RowPart& out) {
+  const Row<T> row(task, index);
+  if (row.silent()) return;
+  const amiss::Segments segments(task.classes);
+  const std::size_t start = segments.start(part), n = segments.size(part);
+  out = row.e ? measure<T, true>(row.z + start, row.e + start, n) : measure<T, false>(row.z + start, nullptr, n);
+}
+
+// Second step, for the whole row: its value, and what the last step multiplies each segment by.
+template <class T>
+bool join_parts(const amiss::RowTask<T>& task, std::size_t index, amiss::RowPart* parts, amiss::Sum& total) {
+  const Row<T> row(task, index);
+  const amiss::Segments segments(task.classes);
+  const std::size_t k = task.classes, count = segments.count;
+  if (row.silent()) {
+    if (task.value) task.value[index] = T(0);
+    for (std::size_t i = 0; i < count; ++i) parts[i].done = true;
+    if (row.e) std::fill(row.e, row.e + k, T(0));
+    return !row.bad;
+  }
+  const Whole whole = joined(parts, count);
+  const Shares shares = shares_of(task, row.label);
+  const bool values = task.value || task.sums;
+  const double far = values && shares.even != 0.0 ? gaps<T>(row.z, k, T(whole.top), task.class_weight) : 0.0;
+  const T factor = row.weight * task.factor;
+  if (!whole.plain() || far - far != 0.0) {
+    const double value = careful_row(task, row.z, row.label, factor, row.e);
+    for (std::size_t i = 0; i < count; ++i) parts[i].done = true;
+    if (values) write_value(task, index, double(row.weight), value, total);
+    return true;
+  }
+  const double sum = 1.0 + whole.rest;
+  if (values) {
+    const double log_sum = log1p(whole.rest), gap = whole.top - double(row.z[row.label]);
+    const double own = shares.own_more == 0.0 ? 0.0 : shares.own_more * (log_sum + gap);
+    const double value = own + (shares.sum - shares.own_more) * log_sum + shares.even * far;
+    write_value(task, index, double(row.weight), value, total);
+  }
+  if (!row.e) return true;
+  // The label and the largest class, whose terms may cancel, are computed apart.
+  const auto exact_at = [&](std::size_t i, bool is_top) {
+    const T* c = task.class_weight;
+    const amiss::RowPart& part = parts[segments.of(i)];
+    const double share = std::int64_t(i) == row.label ? shares.own : shares.even * (c ? double(c[i]) : 1.0);
+    const double term = is_top ? 1.0 : double(row.e[i]) / part.term * below(part.top, whole.top);
+    const double others = is_top ? whole.rest : sum - term;
+    return ((shares.sum - share) * (term / sum) - share * (others / sum)) * double(factor);
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    amiss::RowPart& part = parts[i];
+    part.done = false;
+    part.slope = shares.sum * double(factor) * below(part.top, whole.top) / (part.term / lifted * sum);
+    part.even = shares.even * double(factor);
+    part.patches = 0;
+  }
+  const auto patch = [&](std::size_t i, double gradient) {
+    amiss::RowPart& part = parts[segments.of(i)];
+    part.patch_at[part.patches] = i;
+    part.patch[part.patches++] = gradient;
+  };
+  patch(std::size_t(row.label), exact_at(std::size_t(row.label), double(row.z[row.label]) == whole.top));
+  if (shares.even != 0.0) {
+    const std::size_t at = std::find(row.z + segments.start(whole.part) + parts[whole.part].near, row.z + k, T(whole.top)) - row.z;
+    if (at != std::size_t(row.label)) patch(at, exact_at(at, true));
+  }
+  return true;
+}
+
+// Last step of a segment: its gradient.
+template <class T> void finish_part(const amiss::RowTask<T>& task, std::size_t index, std::size_t number, const amiss::RowPart& part) {
+  if (part.done || !task.gradient) return;
+  const amiss::Segments segments(task.classes);
+  const std::size_t start = segments.start(number), n = segments.size(number);
+  T* e = task.gradient + index * task.classes;
+  finish<T>(e + start, n, T(part.slope), T(part.even), task.class_weight ? task.class_weight + start : nullptr);
+  for (int i = 0; i < part.patches; ++i) e[part.patch_at[i]] = T(part.patch[i]);
+}
+
+// Sixteen rows of few classes, or `count` of them.
+template <class T>
+bool sixteen_rows(const amiss::RowTask<T>& task, std::size_t first, std::size_t count, LaneSum<double>& total) {
+  const std::size_t k = task.classes;
+  const T* c = task.class_weight;
+  const bool values = task.value || task.sums, smooth = task.smoothing != T(0);
+  T turned[few_classes * lanes], padded[few_classes * lanes];
+  const T* z = task.prediction + first * k;
+  if (count < lanes) {
+    std::fill(std::copy(z, z + count * k, padded), padded + lanes * k, T(0));
+    z = padded;
+  }
+  turn(z, k, turned);
+  SixteenRows<T> rows;
+  measure_turned<T>(turned, k, values && smooth, c, rows);
+
+  bool fine = true, silent[lanes];
+  std::size_t place[lanes];
+  double weight[lanes], factor[lanes], own[lanes], more[lanes], share_sum[lanes], logit[lanes], grown_logit[lanes];
+  double rest[lanes], sum[lanes];
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const std::size_t row = first + (l < count ? l : 0);
+    const std::int64_t label = task.label[row];
+    const T w = task.weight ? task.weight[row] : T(1);
+    const bool left_out = l >= count || w == T(0) || (task.ignores && label == task.ignored);
+    const bool inside = label >= 0 && label < std::int64_t(k);
+    fine &= left_out || inside;
+    silent[l] = left_out || !inside;
+    place[l] = silent[l] ? 0 : std::size_t(label);
+    weight[l] = double(w);
+    factor[l] = double(w * task.factor);
+    const Shares shares = shares_of(task, std::int64_t(place[l]));
+    own[l] = shares.own;
+    more[l] = shares.own_more;
+    share_sum[l] = shares.sum;
+    logit[l] = double(z[l * k + place[l]]);
+    grown_logit[l] = double(turned[place[l] * lanes + l]);
+  }
+  for (std::size_t l = 0; l < lanes; ++l) {
+    rest[l] = (double(rows.others[l]) + double(rows.lost[l])) / double(rows.term[l]) + (double(rows.ties[l]) - 1.0);
+    sum[l] = 1.0 + rest[l];
+  }
+  bool plain = true;
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const double size = double(rows.top[l]) + (values && smooth ? double(rows.far[l]) : 0.0);
+    plain &= (size - size == 0.0) & (rest[l] - rest[l] == 0.0);
+  }
+  T* gradient = task.gradient ? task.gradient + first * k : nullptr;
+  if (!plain) {
+    for (std::size_t l = 0; l < count; ++l) {
+      double value = 0.0;
+      T* e = gradient ? gradient + l * k : nullptr;
+      if (!silent[l]) value = careful_row(task, z + l * k, std::int64_t(place[l]), T(factor[l]), e);
+      else if (e) std::fill(e, e + k, T(0));
+      amiss::Sum one;
+      write_value(task, first + l, silent[l] ? 0.0 : weight[l], value, one);
+      LaneSum<double> alone;
+      alone.high[0][0] = one.high;
+      total.add(0, alone.high[0]);
+    }
+    return fine;
+  }
+  const double even = shares_of(task, 0).even;
+  if (values) {
+    double value[lanes], shrunk[lanes];
+    for (std::size_t l = 0; l < lanes; ++l) {
+      const double log_sum = log1p(rest[l]);
+      const double alone = more[l] * (log_sum + (double(rows.top[l]) - logit[l]));
+      value[l] = select(more[l] == 0.0, 0.0, alone) + (share_sum[l] - more[l]) * log_sum;
+      if (smooth) value[l] += even * double(rows.far[l]);
+    }
+    for (std::size_t l = 0; l < lanes; ++l) shrunk[l] = select(silent[l], 0.0, (weight[l] * task.shrink) * value[l]);
+    if (task.sums)
+      for (std::size_t p = 0; p < total.parts; ++p) total.add(p, load<double>(shrunk + p * Register<double>::width));
+    if (task.value)
+      for (std::size_t l = 0; l < count; ++l) task.value[first + l] = silent[l] ? T(0) : T(weight[l] * value[l]);
+  }
+  if (!gradient) return fine;
+
+  T slope[lanes], less[lanes], exact[lanes];
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const bool is_top = logit[l] == double(rows.top[l]);
+    const double term = is_top ? 1.0 : grown_logit[l] / double(rows.term[l]), others = is_top ? rest[l] : sum[l] - term;
+    slope[l] = T(share_sum[l] * factor[l] / (double(rows.term[l]) * (1.0 / lifted) * sum[l]));
+    less[l] = T(even * factor[l]);
+    exact[l] = T(((share_sum[l] - own[l]) * (term / sum[l]) - own[l] * (others / sum[l])) * factor[l]);
+  }
+  finish_turned<T>(turned, k, slope, less, smooth, c);
+  T* to = count < lanes ? padded : gradient;
+  T tops[lanes];
+  std::size_t top_at[lanes];
+  for (std::size_t l = 0; smooth && l < count; ++l) {
+    top_at[l] = std::find(z + l * k, z + l * k + k, rows.top[l]) - (z + l * k);
+    const double share = top_at[l] == place[l] ? own[l] : even * (c ? double(c[top_at[l]]) : 1.0);
+    tops[l] = T(((share_sum[l] - share) * (1.0 / sum[l]) - share * (rest[l] / sum[l])) * factor[l]);
+  }
+  turn_back(turned, k, to);
+  for (std::size_t l = 0; l < count; ++l) {
+    if (smooth) to[l * k + top_at[l]] = tops[l];
+    to[l * k + place[l]] = exact[l];
+    if (silent[l]) std::fill(to + l * k, to + l * k + k, T(0));
+  }
+  if (count < lanes) std::copy(padded, padded + count * k, gradient);
+  return fine;
+}
+
+template <class T>
+bool rows_of_few_classes(const amiss::RowTask<T>& task, std::size_t start, std::size_t n, amiss::Sum& total) {
+  LaneSum<double> sum;
+  bool fine = true;
+  for (std::size_t i = 0; i < n; i += lanes) fine &= sixteen_rows(task, start + i, std::min(lanes, n - i), sum);
+  total.add(sum.sum());
+  return fine;
 }
 
 template <class T>
 bool cross_entropy(const amiss::RowTask<T>& task, std::size_t start, std::size_t n, amiss::Sum& total) {
-  const std::size_t k = task.classes;
-  std::vector<T> scratch(task.gradient ? 0 : k);
+  if (task.classes <= few_classes) return rows_of_few_classes(task, start, n, total);
+  const std::size_t count = amiss::Segments(task.classes).count;
+  amiss::RowPart few[8];
+  std::vector<amiss::RowPart> many(count > 8 ? count : 0);
+  amiss::RowPart* parts = count > 8 ? many.data() : few;
   bool fine = true;
   for (std::size_t row = start; row < start + n; ++row) {
-    const T* __restrict z = task.prediction + row * k;
-    T* __restrict e = task.gradient ? task.gradient + row * k : scratch.data();
-    const std::int64_t label = task.label[row];
-    const T w = task.weight ? task.weight[row] : T(1);
-    const bool left_out = w == T(0) || (task.ignores && label == task.ignored);
-    if (left_out || label < 0 || label >= std::int64_t(k)) {
-      fine &= left_out;
-      if (task.value) task.value[row] = T(0);
-      if (task.gradient)
-        for (std::size_t i = 0; i < k; ++i) e[i] = T(0);
-      continue;
-    }
-    const T top = largest(z, k);
-    T ties = T(0);
-    for (std::size_t i = 0; i < k; ++i) e[i] = below(z[i], top);
-    for (std::size_t i = 0; i < k; ++i) ties += z[i] == top ? T(1) : T(0);
-    amiss::Sum sum;
-    add_up(e, k, 1.0, sum);
-    const double rest = sum.total() + double(top != top ? ties : ties - T(1));
-    const double whole = 1.0 + rest, log_whole = log1p(rest);
-
-    const T* c = task.class_weight;
-    const T even = task.smoothing / T(k), kept = T(1) - task.smoothing;
-    const T own = (kept + even) * (c ? c[label] : T(1));
-    if (task.value || task.sums) {
-      amiss::Sum parts;
-      parts.add(double(own) * (log_whole + (z[label] == top ? 0.0 : double(top) - double(z[label]))));
-      if (task.smoothing != T(0))
-        for (std::size_t i = 0; i < k; ++i) {
-          const double share = std::int64_t(i) == label ? 0.0 : double(even * (c ? c[i] : T(1)));
-          const double gap = z[i] == top ? 0.0 : double(top) - double(z[i]);
-          parts.add(share == 0.0 ? 0.0 : share * (log_whole + gap));
-        }
-      const double value = parts.total();
-      if (task.value) task.value[row] = T(double(w) * value);
-      if (task.sums) total.add((double(w) * task.shrink) * value);
-    }
-    if (task.gradient) {
-      const T factor = w * task.factor;
-      const bool own_top = z[label] == top;
-      const double own_rest = (own_top ? rest : whole - double(e[label])) / whole;
-      if (task.smoothing == T(0)) {
-        const T grow = T(double(own) * double(factor) / whole);
-        if (ties > T(1) || !own_top)  // the largest terms are 1
-          for (std::size_t i = 0; i < k; ++i) e[i] = z[i] == top ? T(1) : e[i];
-        for (std::size_t i = 0; i < k; ++i) e[i] *= grow;
-        e[label] = T(-double(own) * double(factor) * own_rest);
-      } else {
-        amiss::Sum shares;
-        for (std::size_t i = 0; i < k; ++i)
-          shares.add(double(std::int64_t(i) == label ? own : even * (c ? c[i] : T(1))));
-        const double all = shares.total();
-        for (std::size_t i = 0; i < k; ++i) {
-          const double share = double(std::int64_t(i) == label ? own : even * (c ? c[i] : T(1)));
-          const bool is_top = z[i] == top;
-          const double term = is_top ? 1.0 : double(e[i]), others = is_top ? rest : whole - term;
-          e[i] = T(((all - share) * (term / whole) - share * (others / whole)) * double(factor));
-        }
-      }
-    }
+    for (std::size_t i = 0; i < count; ++i) measure_part(task, row, i, parts[i]);
+    fine &= join_parts(task, row, parts, total);
+    for (std::size_t i = 0; i < count; ++i) finish_part(task, row, i, parts[i]);
   }
   return fine;
 }
+
+template <class T> constexpr amiss::RowSteps<T> row_steps = {measure_part<T>, join_parts<T>, finish_part<T>};
 
 }  // namespace AMISS_NAMESPACE
