@@ -177,14 +177,15 @@ std::tuple<bool, double, double> cross_entropy(Input<T> prediction, Input<std::i
   require_size(value, rows, "value");
   require_size(gradient, prediction.size(), "gradient");
   if (!rows || !classes) return {true, 0.0, 1.0};
-  double weights_of_classes = double(classes);
+  Sum class_sum{double(classes), 0.0};
   if (class_weight) {
-    Sum weights;
-    for (std::size_t i = 0; i < classes; ++i) weights.add(double(class_weight->data()[i]));
-    weights_of_classes = weights.total();
+    class_sum = {};
+    for (std::size_t i = 0; i < classes; ++i) class_sum.add(double(class_weight->data()[i]));
+    const double total = class_sum.total();
+    class_sum = {total, class_sum.low - (total - class_sum.high)};
   }
   RowTask<T> task{classes,           prediction.data(),       label.data(),         data_or_null(weight),
-                        data_or_null(class_weight), weights_of_classes, ignored.has_value(), ignored.value_or(0), T(smoothing),
+                        data_or_null(class_weight), class_sum, ignored.has_value(), ignored.value_or(0), T(smoothing),
                         T(factor),         sums,                    1.0,
                         data_or_null(value), data_or_null(gradient)};
   std::atomic<bool> fine{true};

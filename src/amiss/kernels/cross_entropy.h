@@ -12,18 +12,32 @@
 
 namespace AMISS_NAMESPACE {
 
-// How the classes of a row count: the label with `own`, every other class with `even` times its weight.
-struct Shares {
-  double own, own_more;  // the latter without what the label has in common with the other classes
-  double even, sum;      // the sum of all classes
-};
+// How the classes of a row count: each with `even` times its weight, and the label with `more` besides.
+template <class T> struct Shares {
+  const T* weight;
+  std::size_t label;
+  double more, even;
+  amiss::Sum weights;
 
-template <class T> Shares shares_of(const amiss::RowTask<T>& task, std::int64_t label) {
-  const T own = task.class_weight ? task.class_weight[label] : T(1);
-  const double even = double(task.smoothing / T(task.classes)), kept = double(T(1) - task.smoothing);
-  const double more = kept * double(own);
-  return {more + even * double(own), more, even, more + even * task.class_sum};
-}
+  Shares(const amiss::RowTask<T>& task, std::size_t label)
+      : weight(task.class_weight), label(label),
+        more(double(T(1) - task.smoothing) * (weight ? double(weight[label]) : 1.0)),
+        even(double(task.smoothing / T(task.classes))), weights(task.class_sum) {}
+
+  double weight_of(std::size_t i) const { return weight ? double(weight[i]) : 1.0; }
+  double of(std::size_t i) const { return even * weight_of(i) + (i == label ? more : 0.0); }
+  double of_all() const { return more + even * weights.high; }
+
+  // Of all others than class i: nothing cancels, also where one class has nearly everything.
+  double of_others(std::size_t i) const {
+    return even * ((weights.high - weight_of(i)) + weights.low) + (i == label ? 0.0 : more);
+  }
+
+  // The gradient in the logit of class i, given its part of a sum of exponentials and that of all others.
+  double slope(std::size_t i, double term, double others, double sum) const {
+    return of_others(i) * (term / sum) - of(i) * (others / sum);
+  }
+};
 
 // exp(z - top), the rounding error of the difference put back to first order.
 template <class T> inline T below(T z, T top) {
@@ -36,11 +50,7 @@ template <class T> inline T below(T z, T top) {
 // A row with infinite logits or NaN, one number after the other.
 template <class T> double careful_row(const amiss::RowTask<T>& task, const T* z, std::int64_t label, T factor, T* e) {
   const std::size_t k = task.classes;
-  const Shares shares = shares_of(task, label);
-  const T* c = task.class_weight;
-  const auto share_of = [&](std::size_t i) {
-    return std::int64_t(i) == label ? shares.own : shares.even * (c ? double(c[i]) : 1.0);
-  };
+  const Shares<T> shares(task, std::size_t(label));
   const auto gap_of = [](T x, T top) { return x == top ? 0.0 : double(top) - double(x); };
   T top = z[0];
   for (std::size_t i = 1; i < k; ++i) top = maximum(top, z[i]);
@@ -53,10 +63,10 @@ template <class T> double careful_row(const amiss::RowTask<T>& task, const T* z,
   const double rest = sum.total() + (top != top ? ties : ties - 1.0), whole = 1.0 + rest, log_whole = log1p(rest);
   amiss::Sum parts;
   for (std::size_t i = 0; i < k; ++i)
-    if (const double share = share_of(i); share != 0.0) parts.add(share * (log_whole + gap_of(z[i], top)));
+    if (const double share = shares.of(i); share != 0.0) parts.add(share * (log_whole + gap_of(z[i], top)));
   for (std::size_t i = 0; e && i < k; ++i) {
-    const double share = share_of(i), term = double(below(z[i], top)), others = z[i] == top ? rest : whole - term;
-    e[i] = T(((shares.sum - share) * (term / whole) - share * (others / whole)) * double(factor));
+    const double term = double(below(z[i], top)), others = z[i] == top ? rest : whole - term;
+    e[i] = T(shares.slope(i, term, others, whole) * double(factor));
   }
   return parts.total();
 }
@@ -77,9 +87,9 @@ inline Whole joined(const amiss::RowPart* parts, std::size_t count) {
   if (count == 1) return {top, parts[0].rest, 0};
   amiss::Sum sum;
   for (std::size_t i = 0; i < count; ++i) {
-    const double size = below(parts[i].top, top);
-    sum.add(size * parts[i].rest);
-    if (i != first) sum.add(size);
+    const double root = below(parts[i].top * 0.5, top * 0.5);  // the exponential alone may be subnormal
+    sum.add((root * parts[i].rest) * root);
+    if (i != first) sum.add(root * root);
   }
   return {top, sum.total(), first};
 }
@@ -127,7 +137,7 @@ bool join_parts(const amiss::RowTask<T>& task, std::size_t index, amiss::RowPart
     return !row.bad;
   }
   const Whole whole = joined(parts, count);
-  const Shares shares = shares_of(task, row.label);
+  const Shares<T> shares(task, std::size_t(row.label));
   const bool values = task.value || task.sums;
   const double far = values && shares.even != 0.0 ? gaps<T>(row.z, k, T(whole.top), task.class_weight) : 0.0;
   const T factor = row.weight * task.factor;
@@ -140,24 +150,21 @@ bool join_parts(const amiss::RowTask<T>& task, std::size_t index, amiss::RowPart
   const double sum = 1.0 + whole.rest;
   if (values) {
     const double log_sum = log1p(whole.rest), gap = whole.top - double(row.z[row.label]);
-    const double own = shares.own_more == 0.0 ? 0.0 : shares.own_more * (log_sum + gap);
-    const double value = own + (shares.sum - shares.own_more) * log_sum + shares.even * far;
+    const double own = shares.more == 0.0 ? 0.0 : shares.more * (log_sum + gap);
+    const double value = own + shares.even * (shares.weights.high * log_sum + far);
     write_value(task, index, double(row.weight), value, total);
   }
   if (!row.e) return true;
   // The label and the largest class, whose terms may cancel, are computed apart.
   const auto exact_at = [&](std::size_t i, bool is_top) {
-    const T* c = task.class_weight;
     const amiss::RowPart& part = parts[segments.of(i)];
-    const double share = std::int64_t(i) == row.label ? shares.own : shares.even * (c ? double(c[i]) : 1.0);
     const double term = is_top ? 1.0 : double(row.e[i]) / part.term * below(part.top, whole.top);
-    const double others = is_top ? whole.rest : sum - term;
-    return ((shares.sum - share) * (term / sum) - share * (others / sum)) * double(factor);
+    return shares.slope(i, term, is_top ? whole.rest : sum - term, sum) * double(factor);
   };
   for (std::size_t i = 0; i < count; ++i) {
     amiss::RowPart& part = parts[i];
     part.done = false;
-    part.slope = shares.sum * double(factor) * below(part.top, whole.top) / (part.term / lifted * sum);
+    part.slope = shares.of_all() * double(factor) * below(part.top, whole.top) / (part.term / lifted * sum);
     part.even = shares.even * double(factor);
     part.patches = 0;
   }
@@ -180,7 +187,7 @@ template <class T> void finish_part(const amiss::RowTask<T>& task, std::size_t i
   const amiss::Segments segments(task.classes);
   const std::size_t start = segments.start(number), n = segments.size(number);
   T* e = task.gradient + index * task.classes;
-  finish<T>(e + start, n, T(part.slope), T(part.even), task.class_weight ? task.class_weight + start : nullptr);
+  finish<T>(e + start, n, part.slope, T(part.even), task.class_weight ? task.class_weight + start : nullptr);
   for (int i = 0; i < part.patches; ++i) e[part.patch_at[i]] = T(part.patch[i]);
 }
 
@@ -190,11 +197,11 @@ bool sixteen_rows(const amiss::RowTask<T>& task, std::size_t first, std::size_t 
   const std::size_t k = task.classes;
   const T* c = task.class_weight;
   const bool values = task.value || task.sums, smooth = task.smoothing != T(0);
-  T turned[few_classes * lanes], padded[few_classes * lanes];
+  T turned[few_classes * lanes], given[few_classes * lanes], padded[few_classes * lanes];
   const T* z = task.prediction + first * k;
   if (count < lanes) {
-    std::fill(std::copy(z, z + count * k, padded), padded + lanes * k, T(0));
-    z = padded;
+    std::fill(std::copy(z, z + count * k, given), given + lanes * k, T(0));
+    z = given;
   }
   turn(z, k, turned);
   SixteenRows<T> rows;
@@ -202,7 +209,7 @@ bool sixteen_rows(const amiss::RowTask<T>& task, std::size_t first, std::size_t 
 
   bool fine = true, silent[lanes];
   std::size_t place[lanes];
-  double weight[lanes], factor[lanes], own[lanes], more[lanes], share_sum[lanes], logit[lanes], grown_logit[lanes];
+  double weight[lanes], factor[lanes], own[lanes], others[lanes], more[lanes], logit[lanes], grown_logit[lanes];
   double rest[lanes], sum[lanes];
   for (std::size_t l = 0; l < lanes; ++l) {
     const std::size_t row = first + (l < count ? l : 0);
@@ -215,10 +222,10 @@ bool sixteen_rows(const amiss::RowTask<T>& task, std::size_t first, std::size_t 
     place[l] = silent[l] ? 0 : std::size_t(label);
     weight[l] = double(w);
     factor[l] = double(w * task.factor);
-    const Shares shares = shares_of(task, std::int64_t(place[l]));
-    own[l] = shares.own;
-    more[l] = shares.own_more;
-    share_sum[l] = shares.sum;
+    const Shares<T> shares(task, place[l]);
+    own[l] = shares.of(place[l]);
+    others[l] = shares.of_others(place[l]);
+    more[l] = shares.more;
     logit[l] = double(z[l * k + place[l]]);
     grown_logit[l] = double(turned[place[l] * lanes + l]);
   }
@@ -226,35 +233,26 @@ bool sixteen_rows(const amiss::RowTask<T>& task, std::size_t first, std::size_t 
     rest[l] = (double(rows.others[l]) + double(rows.lost[l])) / double(rows.term[l]) + (double(rows.ties[l]) - 1.0);
     sum[l] = 1.0 + rest[l];
   }
-  bool plain = true;
+  bool careful[lanes];
   for (std::size_t l = 0; l < lanes; ++l) {
     const double size = double(rows.top[l]) + (values && smooth ? double(rows.far[l]) : 0.0);
-    plain &= (size - size == 0.0) & (rest[l] - rest[l] == 0.0);
+    careful[l] = !silent[l] & !((size - size == 0.0) & (rest[l] - rest[l] == 0.0));
   }
+  const auto careful_at = [&](std::size_t l, T* e) {
+    return careful_row(task, z + l * k, std::int64_t(place[l]), T(factor[l]), e);
+  };
   T* gradient = task.gradient ? task.gradient + first * k : nullptr;
-  if (!plain) {
-    for (std::size_t l = 0; l < count; ++l) {
-      double value = 0.0;
-      T* e = gradient ? gradient + l * k : nullptr;
-      if (!silent[l]) value = careful_row(task, z + l * k, std::int64_t(place[l]), T(factor[l]), e);
-      else if (e) std::fill(e, e + k, T(0));
-      amiss::Sum one;
-      write_value(task, first + l, silent[l] ? 0.0 : weight[l], value, one);
-      LaneSum<double> alone;
-      alone.high[0][0] = one.high;
-      total.add(0, alone.high[0]);
-    }
-    return fine;
-  }
-  const double even = shares_of(task, 0).even;
+  const double even = Shares<T>(task, 0).even;
   if (values) {
     double value[lanes], shrunk[lanes];
     for (std::size_t l = 0; l < lanes; ++l) {
       const double log_sum = log1p(rest[l]);
       const double alone = more[l] * (log_sum + (double(rows.top[l]) - logit[l]));
-      value[l] = select(more[l] == 0.0, 0.0, alone) + (share_sum[l] - more[l]) * log_sum;
-      if (smooth) value[l] += even * double(rows.far[l]);
+      value[l] = select(more[l] == 0.0, 0.0, alone);
+      if (smooth) value[l] += even * (task.class_sum.high * log_sum + double(rows.far[l]));
     }
+    for (std::size_t l = 0; l < lanes; ++l)
+      if (careful[l]) value[l] = careful_at(l, nullptr);
     for (std::size_t l = 0; l < lanes; ++l) shrunk[l] = select(silent[l], 0.0, (weight[l] * task.shrink) * value[l]);
     if (task.sums)
       for (std::size_t p = 0; p < total.parts; ++p) total.add(p, load<double>(shrunk + p * Register<double>::width));
@@ -263,28 +261,30 @@ bool sixteen_rows(const amiss::RowTask<T>& task, std::size_t first, std::size_t 
   }
   if (!gradient) return fine;
 
-  T slope[lanes], less[lanes], exact[lanes];
+  T slope[lanes], then[lanes], less[lanes], exact[lanes];
   for (std::size_t l = 0; l < lanes; ++l) {
     const bool is_top = logit[l] == double(rows.top[l]);
-    const double term = is_top ? 1.0 : grown_logit[l] / double(rows.term[l]), others = is_top ? rest[l] : sum[l] - term;
-    slope[l] = T(share_sum[l] * factor[l] / (double(rows.term[l]) * (1.0 / lifted) * sum[l]));
+    const double unit = double(rows.term[l]), term = is_top ? 1.0 : grown_logit[l] / unit;
+    const double times = (own[l] + others[l]) * factor[l] / (unit / lifted * sum[l]);
+    slope[l] = T(first_factor(times));
+    then[l] = T(second_factor(times));
     less[l] = T(even * factor[l]);
-    exact[l] = T(((share_sum[l] - own[l]) * (term / sum[l]) - own[l] * (others / sum[l])) * factor[l]);
+    exact[l] = T((others[l] * (term / sum[l]) - own[l] * ((is_top ? rest[l] : sum[l] - term) / sum[l])) * factor[l]);
   }
-  finish_turned<T>(turned, k, slope, less, smooth, c);
+  finish_turned<T>(turned, k, slope, then, less, smooth, c);
   T* to = count < lanes ? padded : gradient;
   T tops[lanes];
   std::size_t top_at[lanes];
   for (std::size_t l = 0; smooth && l < count; ++l) {
-    top_at[l] = std::find(z + l * k, z + l * k + k, rows.top[l]) - (z + l * k);
-    const double share = top_at[l] == place[l] ? own[l] : even * (c ? double(c[top_at[l]]) : 1.0);
-    tops[l] = T(((share_sum[l] - share) * (1.0 / sum[l]) - share * (rest[l] / sum[l])) * factor[l]);
+    top_at[l] = careful[l] || silent[l] ? 0 : std::find(z + l * k, z + l * k + k, rows.top[l]) - (z + l * k);
+    tops[l] = T(Shares<T>(task, place[l]).slope(top_at[l], 1.0, rest[l], sum[l]) * factor[l]);
   }
   turn_back(turned, k, to);
   for (std::size_t l = 0; l < count; ++l) {
     if (smooth) to[l * k + top_at[l]] = tops[l];
     to[l * k + place[l]] = exact[l];
     if (silent[l]) std::fill(to + l * k, to + l * k + k, T(0));
+    if (careful[l]) careful_at(l, to + l * k);
   }
   if (count < lanes) std::copy(padded, padded + count * k, gradient);
   return fine;

@@ -70,6 +70,10 @@ template <> struct Softmax<double> {
 constexpr double lift = 64.0;  // the exponents near the largest one; a term that underflows is 2^-190 or less
 constexpr double lifted = 0x1p64;
 
+// Exponentials are multiplied by slope / lifted in two steps, so that no factor is subnormal and nothing overflows.
+AMISS_INLINE double first_factor(double slope) { return select(abs(slope) > 1.0, slope / lifted, slope); }
+AMISS_INLINE double second_factor(double slope) { return select(abs(slope) > 1.0, 1.0, 1.0 / lifted); }
+
 // What turns the logits of a row into exponentials; N is a number or a register of them, one per row.
 template <class N> struct Anchor {
   N shift, lowest, magic;

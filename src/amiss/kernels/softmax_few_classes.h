@@ -8,7 +8,7 @@
 
 namespace AMISS_NAMESPACE {
 
-constexpr std::size_t few_classes = 64;
+constexpr std::size_t few_classes = 128;
 
 // Sixteen rows turned: class i of row l at [i * lanes + l].
 template <class T> AMISS_INLINE void turn(const T* __restrict rows, std::size_t k, T* __restrict turned) {
@@ -82,10 +82,9 @@ template <class T> void measure_turned(T* z, std::size_t k, bool measures_gaps, 
 
 // Multiplies the exponentials of turned rows; see `finish`.
 template <class T>
-void finish_turned(T* e, std::size_t k, const T* slope, const T* even, bool has_even, const T* c) {
-  constexpr T down = T(1.0 / lifted);
+void finish_turned(T* e, std::size_t k, const T* slope, const T* then, const T* even, bool has_even, const T* c) {
   for (std::size_t part = 0; part < lanes; part += Register<T>::width) {
-    const Vector<T> times = load<T>(slope + part), less = load<T>(even + part);
+    const Vector<T> times = load<T>(slope + part), down = load<T>(then + part), less = load<T>(even + part);
     for (std::size_t i = 0; i < k; ++i) {
       T* at = e + i * lanes + part;
       const Vector<T> x = (load<T>(at) * times) * down;

@@ -100,17 +100,17 @@ template <class T, bool Stores> __attribute__((noinline)) amiss::RowPart measure
   return {double(top.value), top.chunk * chunk, term, sum.total() / term + (count - 1.0), false, 0.0, 0.0, 0, {}, {}};
 }
 
-// Multiplies the exponentials that `measure` left: each becomes `slope` times its share of the whole row, less
-// `even`, times the weight of its class if there are any. In two steps, so that no factor is subnormal.
+// Multiplies the exponentials that `measure` left: each becomes its share of the row's sum, as `slope` says, less
+// `even`, times the weight of its class if there are any.
 template <class T>
-__attribute__((noinline)) void finish(T* __restrict e, std::size_t n, T slope, T even, const T* __restrict c) {
-  constexpr T down = T(1.0 / lifted);
+__attribute__((noinline)) void finish(T* __restrict e, std::size_t n, double slope, T even, const T* __restrict c) {
+  const T times = T(first_factor(slope)), then = T(second_factor(slope));
   if (even == T(0))
-    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * slope) * down;
+    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * times) * then;
   else if (!c)
-    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * slope) * down - even;
+    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * times) * then - even;
   else
-    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * slope) * down - even * c[i];
+    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * times) * then - even * c[i];
 }
 
 // The sum of how far n logits lie below the largest, each times the weight of its class if there are any.

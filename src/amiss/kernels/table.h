@@ -57,7 +57,7 @@ template <class T> struct RowTask {
   const std::int64_t* label;   // class indices
   const T* weight;             // one per row, or null
   const T* class_weight;       // one per class, or null
-  double class_sum;            // of the class weights, or of ones
+  Sum class_sum;               // of the class weights, or of ones; high is all but the error
   bool ignores;
   std::int64_t ignored;
   T smoothing;
