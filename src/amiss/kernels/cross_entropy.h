@@ -191,102 +191,153 @@ template <class T> void finish_part(const amiss::RowTask<T>& task, std::size_t i
   for (int i = 0; i < part.patches; ++i) e[part.patch_at[i]] = T(part.patch[i]);
 }
 
+// What is asked of sixteen rows: where the label is, and what counts how much.
+struct Asked {
+  std::size_t place[lanes];
+  double counts[lanes];  // 1, or 0 for a row that is left out or has no label
+  double weight[lanes], factor[lanes], more[lanes], of_label[lanes], of_others[lanes];
+};
+
+// Returns whether all labels are classes.
+template <class T> bool ask(const amiss::RowTask<T>& task, std::size_t first, std::size_t count, Asked& asked) {
+  bool fine = true;
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const std::size_t row = first + (l < count ? l : 0);
+    const std::int64_t label = task.label[row];
+    const T weight = task.weight ? task.weight[row] : T(1);
+    const bool left_out = (l >= count) | (weight == T(0)) | (task.ignores & (label == task.ignored));
+    const bool inside = std::uint64_t(label) < task.classes;
+    fine &= left_out | inside;
+    asked.place[l] = left_out | !inside ? 0 : std::size_t(label);
+    asked.counts[l] = left_out | !inside ? 0.0 : 1.0;
+    asked.weight[l] = double(weight);
+    asked.factor[l] = double(weight * task.factor);
+  }
+  Shares<T> shares(task, asked.place[0]);
+  for (std::size_t l = 0; l < lanes; ++l) {
+    if (task.class_weight) shares = Shares<T>(task, asked.place[l]);
+    asked.more[l] = shares.more;
+    asked.of_label[l] = shares.of(shares.label);
+    asked.of_others[l] = shares.of_others(shares.label);
+  }
+  return fine;
+}
+
+// The numbers of sixteen rows, each in an array of its own so that the loops over them are vectorised.
+struct Sixteen {
+  double top[lanes], term[lanes], rest[lanes], sum[lanes], far[lanes];
+  double logit[lanes], grown[lanes];  // of the label
+  double value[lanes], slope[lanes], label_slope[lanes];
+};
+
+template <class T>
+__attribute__((noinline)) void gather(const SixteenRows<T>& __restrict rows, Sixteen& __restrict to) {
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const double others = double(rows.others[l]) + double(rows.lost[l]);
+    to.top[l] = double(rows.top[l]);
+    to.term[l] = double(rows.term[l]);
+    to.far[l] = double(rows.far[l]);
+    to.rest[l] = others / double(rows.term[l]) + (double(rows.ties[l]) - 1.0);
+    to.sum[l] = 1.0 + to.rest[l];
+  }
+}
+
+inline __attribute__((noinline)) void find_values(const Asked& __restrict asked, double even, double weights,
+                                                  Sixteen& __restrict rows) {
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const double log_sum = log1p(rows.rest[l]);
+    const double alone = asked.more[l] * (log_sum + (rows.top[l] - rows.logit[l]));
+    const double others = even * (weights * log_sum + rows.far[l]);
+    rows.value[l] = select(asked.more[l] == 0.0, 0.0, alone) + select(even == 0.0, 0.0, others);
+  }
+}
+
+inline __attribute__((noinline)) void find_slopes(const Asked& __restrict asked, Sixteen& __restrict rows) {
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const bool is_top = rows.logit[l] == rows.top[l];
+    const double term = select(is_top, 1.0, rows.grown[l] / rows.term[l]), sum = rows.sum[l];
+    const double others = select(is_top, rows.rest[l], sum - term), factor = asked.factor[l];
+    rows.slope[l] = (asked.of_label[l] + asked.of_others[l]) * factor / (rows.term[l] * (1.0 / lifted) * sum);
+    rows.label_slope[l] = (asked.of_others[l] * (term / sum) - asked.of_label[l] * (others / sum)) * factor;
+  }
+}
+
+// Which rows have infinite logits or NaN; returns whether there are any.
+inline __attribute__((noinline)) bool find_strange(const Asked& __restrict asked, const Sixteen& __restrict rows,
+                                                   double* __restrict strange) {
+  double any = 0.0;
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const double size = (rows.top[l] - rows.top[l]) + (rows.rest[l] - rows.rest[l]) + (rows.far[l] - rows.far[l]);
+    strange[l] = select(size == 0.0, 0.0, asked.counts[l]);
+  }
+  for (std::size_t l = 0; l < lanes; ++l) any += strange[l];
+  return any != 0.0;
+}
+
 // Sixteen rows of few classes, or `count` of them.
 template <class T>
 bool sixteen_rows(const amiss::RowTask<T>& task, std::size_t first, std::size_t count, LaneSum<double>& total) {
   const std::size_t k = task.classes;
-  const T* c = task.class_weight;
   const bool values = task.value || task.sums, smooth = task.smoothing != T(0);
-  T turned[few_classes * lanes], given[few_classes * lanes], padded[few_classes * lanes];
+  T turned[few_classes * lanes], given[few_classes * lanes];
   const T* z = task.prediction + first * k;
   if (count < lanes) {
     std::fill(std::copy(z, z + count * k, given), given + lanes * k, T(0));
     z = given;
   }
   turn(z, k, turned);
-  SixteenRows<T> rows;
-  measure_turned<T>(turned, k, values && smooth, c, rows);
-
-  bool fine = true, silent[lanes];
-  std::size_t place[lanes];
-  double weight[lanes], factor[lanes], own[lanes], others[lanes], more[lanes], logit[lanes], grown_logit[lanes];
-  double rest[lanes], sum[lanes];
+  SixteenRows<T> measured;
+  measure_turned<T>(turned, k, values && smooth, task.class_weight, measured);
+  Asked asked;
+  const bool fine = ask(task, first, count, asked);
+  Sixteen rows;
+  gather(measured, rows);
   for (std::size_t l = 0; l < lanes; ++l) {
-    const std::size_t row = first + (l < count ? l : 0);
-    const std::int64_t label = task.label[row];
-    const T w = task.weight ? task.weight[row] : T(1);
-    const bool left_out = l >= count || w == T(0) || (task.ignores && label == task.ignored);
-    const bool inside = label >= 0 && label < std::int64_t(k);
-    fine &= left_out || inside;
-    silent[l] = left_out || !inside;
-    place[l] = silent[l] ? 0 : std::size_t(label);
-    weight[l] = double(w);
-    factor[l] = double(w * task.factor);
-    const Shares<T> shares(task, place[l]);
-    own[l] = shares.of(place[l]);
-    others[l] = shares.of_others(place[l]);
-    more[l] = shares.more;
-    logit[l] = double(z[l * k + place[l]]);
-    grown_logit[l] = double(turned[place[l] * lanes + l]);
+    rows.logit[l] = double(z[l * k + asked.place[l]]);
+    rows.grown[l] = double(turned[asked.place[l] * lanes + l]);
   }
-  for (std::size_t l = 0; l < lanes; ++l) {
-    rest[l] = (double(rows.others[l]) + double(rows.lost[l])) / double(rows.term[l]) + (double(rows.ties[l]) - 1.0);
-    sum[l] = 1.0 + rest[l];
-  }
-  bool careful[lanes];
-  for (std::size_t l = 0; l < lanes; ++l) {
-    const double size = double(rows.top[l]) + (values && smooth ? double(rows.far[l]) : 0.0);
-    careful[l] = !silent[l] & !((size - size == 0.0) & (rest[l] - rest[l] == 0.0));
-  }
-  const auto careful_at = [&](std::size_t l, T* e) {
-    return careful_row(task, z + l * k, std::int64_t(place[l]), T(factor[l]), e);
+  double strange[lanes];
+  const bool any_strange = find_strange(asked, rows, strange);
+  const auto careful = [&](std::size_t l, T* e) {
+    return careful_row(task, z + l * k, std::int64_t(asked.place[l]), T(asked.factor[l]), e);
   };
-  T* gradient = task.gradient ? task.gradient + first * k : nullptr;
   const double even = Shares<T>(task, 0).even;
-  if (values) {
-    double value[lanes], shrunk[lanes];
-    for (std::size_t l = 0; l < lanes; ++l) {
-      const double log_sum = log1p(rest[l]);
-      const double alone = more[l] * (log_sum + (double(rows.top[l]) - logit[l]));
-      value[l] = select(more[l] == 0.0, 0.0, alone);
-      if (smooth) value[l] += even * (task.class_sum.high * log_sum + double(rows.far[l]));
-    }
-    for (std::size_t l = 0; l < lanes; ++l)
-      if (careful[l]) value[l] = careful_at(l, nullptr);
-    for (std::size_t l = 0; l < lanes; ++l) shrunk[l] = select(silent[l], 0.0, (weight[l] * task.shrink) * value[l]);
-    if (task.sums)
-      for (std::size_t p = 0; p < total.parts; ++p) total.add(p, load<double>(shrunk + p * Register<double>::width));
-    if (task.value)
-      for (std::size_t l = 0; l < count; ++l) task.value[first + l] = silent[l] ? T(0) : T(weight[l] * value[l]);
-  }
-  if (!gradient) return fine;
 
-  T slope[lanes], then[lanes], less[lanes], exact[lanes];
-  for (std::size_t l = 0; l < lanes; ++l) {
-    const bool is_top = logit[l] == double(rows.top[l]);
-    const double unit = double(rows.term[l]), term = is_top ? 1.0 : grown_logit[l] / unit;
-    const double times = (own[l] + others[l]) * factor[l] / (unit / lifted * sum[l]);
-    slope[l] = T(first_factor(times));
-    then[l] = T(second_factor(times));
-    less[l] = T(even * factor[l]);
-    exact[l] = T((others[l] * (term / sum[l]) - own[l] * ((is_top ? rest[l] : sum[l] - term) / sum[l])) * factor[l]);
+  if (values) {
+    find_values(asked, even, task.class_sum.high, rows);
+    for (std::size_t l = 0; any_strange && l < lanes; ++l)
+      if (strange[l] != 0.0) rows.value[l] = careful(l, nullptr);
+    double shrunk[lanes];
+    for (std::size_t l = 0; l < lanes; ++l)
+      shrunk[l] = select(asked.counts[l] == 0.0, 0.0, (asked.weight[l] * task.shrink) * rows.value[l]);
+    for (std::size_t p = 0; task.sums && p < total.parts; ++p)
+      total.add(p, load<double>(shrunk + p * Register<double>::width));
+    for (std::size_t l = 0; task.value && l < count; ++l)
+      task.value[first + l] = asked.counts[l] == 0.0 ? T(0) : T(asked.weight[l] * rows.value[l]);
   }
-  finish_turned<T>(turned, k, slope, then, less, smooth, c);
-  T* to = count < lanes ? padded : gradient;
-  T tops[lanes];
-  std::size_t top_at[lanes];
-  for (std::size_t l = 0; smooth && l < count; ++l) {
-    top_at[l] = careful[l] || silent[l] ? 0 : std::find(z + l * k, z + l * k + k, rows.top[l]) - (z + l * k);
-    tops[l] = T(Shares<T>(task, place[l]).slope(top_at[l], 1.0, rest[l], sum[l]) * factor[l]);
-  }
+  if (!task.gradient) return fine;
+
+  find_slopes(asked, rows);
+  T slope[lanes], then[lanes], less[lanes];
+  for (std::size_t l = 0; l < lanes; ++l) slope[l] = T(first_factor(rows.slope[l]));
+  for (std::size_t l = 0; l < lanes; ++l) then[l] = T(second_factor(rows.slope[l]));
+  for (std::size_t l = 0; l < lanes; ++l) less[l] = T(even * asked.factor[l]);
+  finish_turned<T>(turned, k, slope, then, less, smooth, task.class_weight);
+  T* e = task.gradient + first * k;
+  T padded[few_classes * lanes];
+  T* to = count < lanes ? padded : e;
   turn_back(turned, k, to);
-  for (std::size_t l = 0; l < count; ++l) {
-    if (smooth) to[l * k + top_at[l]] = tops[l];
-    to[l * k + place[l]] = exact[l];
-    if (silent[l]) std::fill(to + l * k, to + l * k + k, T(0));
-    if (careful[l]) careful_at(l, to + l * k);
+  for (std::size_t l = 0; smooth && l < count; ++l) {  // the largest class, whose terms may cancel
+    const std::size_t at = std::find(z + l * k, z + l * k + k, T(rows.top[l])) - (z + l * k);
+    if (at == k) continue;  // NaN
+    to[l * k + at] = T(Shares<T>(task, asked.place[l]).slope(at, 1.0, rows.rest[l], rows.sum[l]) * asked.factor[l]);
   }
-  if (count < lanes) std::copy(padded, padded + count * k, gradient);
+  for (std::size_t l = 0; l < lanes; ++l) to[l * k + asked.place[l]] = T(rows.label_slope[l]);
+  for (std::size_t l = 0; l < count; ++l)
+    if (asked.counts[l] == 0.0) std::fill(to + l * k, to + l * k + k, T(0));
+  for (std::size_t l = 0; any_strange && l < count; ++l)
+    if (strange[l] != 0.0) careful(l, to + l * k);
+  if (count < lanes) std::copy(padded, padded + count * k, e);
   return fine;
 }
 

@@ -56,7 +56,7 @@ template <class T> void measure_turned(T* z, std::size_t k, bool measures_gaps, 
   for (std::size_t part = 0; part < lanes; part += Register<T>::width, z += Register<T>::width) {
     const V top = largest_of<T>(z, k), size = top < T(0) ? -top : top;
     const Anchor<V> anchor = anchor_at<T, V>(top, size > Softmax<T>::far ? top : V{});
-    if (measures_gaps) store<T>(out.far + part, gaps_of<T>(z, k, top, c));
+    store<T>(out.far + part, measures_gaps ? gaps_of<T>(z, k, top, c) : Vector<T>{});
     V sum = {}, lost = {}, ties = {};
     const auto add = [&](V x) {
       const V whole = sum + x, back = whole - sum;
