@@ -236,7 +236,8 @@ template <class T> void define(nb::module_& m) {
   m.def("cross_entropy", &cross_entropy<T>, nb::arg("prediction").noconvert(), nb::arg("label").noconvert(),
         nb::arg("weight").noconvert().none(), nb::arg("class_weight").noconvert().none(),
         nb::arg("ignored").none(), nb::arg("smoothing"), nb::arg("factor"),
-        nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(), nb::arg("sums"), nb::arg("threads"));
+        nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(), nb::arg("sums"),
+        nb::arg("threads"));
   m.def("total", &total<T>, nb::arg("x").noconvert());
   m.def("apply", &apply<T>, nb::arg("name"), nb::arg("x").noconvert(), nb::arg("y").noconvert());
 }

@@ -1,194 +1,98 @@
 // Softmax cross-entropy of rows of logits with class indices.
 //
-// The largest logit's term stays out of the sum `rest` and counts as 1, so that a confident, right row keeps all
-// its digits: its value is log1p(rest) and its probability falls short of 1 by rest / (1 + rest).
+// Rows with few classes come sixteen at a time, turned so that a register holds one class of several rows: nothing
+// is added up across a register, and no lane is idle.
 #pragma once
 
-#include <cmath>
 #include <vector>
 
-#include "softmax_few_classes.h"
-#include "softmax_row.h"
+#include "cross_entropy_row.h"
 
 namespace AMISS_NAMESPACE {
 
-// How the classes of a row count: each with `even` times its weight, and the label with `more` besides.
-template <class T> struct Shares {
-  const T* weight;
-  std::size_t label;
-  double more, even;
-  amiss::Sum weights;
+constexpr std::size_t few_classes = 128;
 
-  Shares(const amiss::RowTask<T>& task, std::size_t label)
-      : weight(task.class_weight), label(label),
-        more(double(T(1) - task.smoothing) * (weight ? double(weight[label]) : 1.0)),
-        even(double(task.smoothing / T(task.classes))), weights(task.class_sum) {}
-
-  double weight_of(std::size_t i) const { return weight ? double(weight[i]) : 1.0; }
-  double of(std::size_t i) const { return even * weight_of(i) + (i == label ? more : 0.0); }
-  double of_all() const { return more + even * weights.high; }
-
-  // Of all others than class i: nothing cancels, also where one class has nearly everything.
-  double of_others(std::size_t i) const {
-    return even * ((weights.high - weight_of(i)) + weights.low) + (i == label ? 0.0 : more);
-  }
-
-  // The gradient in the logit of class i, given its part of a sum of exponentials and that of all others.
-  double slope(std::size_t i, double term, double others, double sum) const {
-    return of_others(i) * (term / sum) - of(i) * (others / sum);
-  }
-};
-
-// exp(z - top), the rounding error of the difference put back to first order.
-template <class T> inline T below(T z, T top) {
-  if (z == top) return T(1);
-  const T gap = z - top, back = gap - z;
-  const T error = (z - (gap - back)) - (top + back), plain = exp(gap);
-  return select(abs(error) < T(1), plain + plain * error, plain);
-}
-
-// A row with infinite logits or NaN, one number after the other.
-template <class T> double careful_row(const amiss::RowTask<T>& task, const T* z, std::int64_t label, T factor, T* e) {
-  const std::size_t k = task.classes;
-  const Shares<T> shares(task, std::size_t(label));
-  const auto gap_of = [](T x, T top) { return x == top ? 0.0 : double(top) - double(x); };
-  T top = z[0];
-  for (std::size_t i = 1; i < k; ++i) top = maximum(top, z[i]);
-  amiss::Sum sum;
-  double ties = 0.0;
-  for (std::size_t i = 0; i < k; ++i) {
-    if (z[i] == top) ties += 1.0;
-    else sum.add(double(below(z[i], top)));
-  }
-  const double rest = sum.total() + (top != top ? ties : ties - 1.0), whole = 1.0 + rest, log_whole = log1p(rest);
-  amiss::Sum parts;
+// Sixteen rows turned: class i of row l at [i * lanes + l].
+template <class T> AMISS_INLINE void turn(const T* __restrict rows, std::size_t k, T* __restrict turned) {
   for (std::size_t i = 0; i < k; ++i)
-    if (const double share = shares.of(i); share != 0.0) parts.add(share * (log_whole + gap_of(z[i], top)));
-  for (std::size_t i = 0; e && i < k; ++i) {
-    const double term = double(below(z[i], top)), others = z[i] == top ? rest : whole - term;
-    e[i] = T(shares.slope(i, term, others, whole) * double(factor));
-  }
-  return parts.total();
+    for (std::size_t l = 0; l < lanes; ++l) turned[i * lanes + l] = rows[l * k + i];
 }
 
-// What the segments of a row are together.
-struct Whole {
-  double top, rest;
-  std::size_t part;  // a segment where the largest logit is
+template <class T> AMISS_INLINE void turn_back(const T* __restrict turned, std::size_t k, T* __restrict rows) {
+  for (std::size_t l = 0; l < lanes; ++l)
+    for (std::size_t i = 0; i < k; ++i) rows[l * k + i] = turned[i * lanes + l];
+}
 
-  bool plain() const { return top - top == 0.0 && rest - rest == 0.0; }
+// What is known of sixteen rows.
+template <class T> struct SixteenRows {
+  T top[lanes], term[lanes];               // the largest logit and its exponential
+  T others[lanes], lost[lanes];            // the sum of the smaller exponentials, with its rounding error
+  T ties[lanes];                           // how many logits are the largest
+  T far[lanes];                            // the weighted sum of how far the logits lie below the largest one
 };
 
-inline Whole joined(const amiss::RowPart* parts, std::size_t count) {
-  std::size_t first = 0;
-  for (std::size_t i = 1; i < count; ++i)
-    if (parts[i].top > parts[first].top) first = i;
-  const double top = parts[first].top;
-  if (count == 1) return {top, parts[0].rest, 0};
-  amiss::Sum sum;
-  for (std::size_t i = 0; i < count; ++i) {
-    const double root = below(parts[i].top * 0.5, top * 0.5);  // the exponential alone may be subnormal
-    sum.add((root * parts[i].rest) * root);
-    if (i != first) sum.add(root * root);
+// The largest logits of sixteen turned rows; NaN is passed over.
+template <class T> AMISS_INLINE Vector<T> largest_of(const T* z, std::size_t k) {
+  Vector<T> best = all<T>(-std::numeric_limits<T>::infinity());
+  for (std::size_t i = 0; i < k; ++i) best = larger<T>(load<T>(z + i * lanes), best);
+  return best;
+}
+
+// The weighted sum of how far the logits of turned rows lie below the largest one.
+template <class T> AMISS_INLINE Vector<T> gaps_of(const T* z, std::size_t k, Vector<T> top, const T* c) {
+  Vector<T> sum = {}, lost = {};
+  for (std::size_t i = 0; i < k; ++i) {
+    if (c && c[i] == T(0)) continue;
+    const Vector<T> gap = (top - load<T>(z + i * lanes)) * (c ? c[i] : T(1));
+    const Vector<T> whole = sum + gap, back = whole - sum;
+    lost += (sum - (whole - back)) + (gap - back);
+    sum = whole;
   }
-  return {top, sum.total(), first};
+  return sum + lost;
 }
 
-template <class T> struct Row {
-  const T* z;
-  T* e;
-  std::int64_t label;
-  T weight;
-  bool left_out, bad;
-
-  Row(const amiss::RowTask<T>& task, std::size_t row)
-      : z(task.prediction + row * task.classes), e(task.gradient ? task.gradient + row * task.classes : nullptr),
-        label(task.label[row]), weight(task.weight ? task.weight[row] : T(1)),
-        left_out(weight == T(0) || (task.ignores && label == task.ignored)),
-        bad(!left_out && (label < 0 || label >= std::int64_t(task.classes))) {}
-
-  bool silent() const { return left_out || bad; }
-};
-
-template <class T> void write_value(const amiss::RowTask<T>& task, std::size_t row, double weight, double value, amiss::Sum& total) {
-  if (task.value) task.value[row] = T(weight * value);
-  if (task.sums) total.add((weight * task.shrink) * value);
+// Measures sixteen turned rows and replaces their logits by exponentials. Where the largest logit is not finite
+// these are any numbers.
+template <class T> void measure_turned(T* z, std::size_t k, bool measures_gaps, const T* c, SixteenRows<T>& out) {
+  using V = Vector<T>;
+  for (std::size_t part = 0; part < lanes; part += Register<T>::width, z += Register<T>::width) {
+    const V top = largest_of<T>(z, k), size = top < T(0) ? -top : top;
+    const Anchor<V> anchor = anchor_at<T, V>(top, size > Softmax<T>::far ? top : V{});
+    store<T>(out.far + part, measures_gaps ? gaps_of<T>(z, k, top, c) : Vector<T>{});
+    V sum = {}, lost = {}, ties = {};
+    const auto add = [&](V x) {
+      const V whole = sum + x, back = whole - sum;
+      lost += (sum - (whole - back)) + (x - back);
+      sum = whole;
+    };
+    const auto grow = [&](std::size_t i) {
+      const V given = load<T>(z + i * lanes), x = grown<T>(given, anchor);
+      store<T>(z + i * lanes, x);
+      ties += given == top ? all<T>(T(1)) : V{};
+      return given == top ? V{} : x;
+    };
+    std::size_t i = 0;
+    for (; i + 4 <= k; i += 4) add((grow(i) + grow(i + 1)) + (grow(i + 2) + grow(i + 3)));
+    for (; i < k; ++i) add(grow(i));
+    store<T>(out.top + part, top);
+    store<T>(out.term + part, grown<T>(top, anchor));
+    store<T>(out.others + part, sum);
+    store<T>(out.lost + part, lost);
+    store<T>(out.ties + part, ties);
+  }
 }
 
-// First step of a segment: its exponentials.
-template <class T> void measure_part(const amiss::RowTask<T>& task, std::size_t index, std::size_t part, amiss::RowPart& out) {
-  const Row<T> row(task, index);
-  if (row.silent()) return;
-  const amiss::Segments segments(task.classes);
-  const std::size_t start = segments.start(part), n = segments.size(part);
-  out = row.e ? measure<T, true>(row.z + start, row.e + start, n) : measure<T, false>(row.z + start, nullptr, n);
-}
-
-// Second step, for the whole row: its value, and what the last step multiplies each segment by.
+// Multiplies the exponentials of turned rows; see `finish`.
 template <class T>
-bool join_parts(const amiss::RowTask<T>& task, std::size_t index, amiss::RowPart* parts, amiss::Sum& total) {
-  const Row<T> row(task, index);
-  const amiss::Segments segments(task.classes);
-  const std::size_t k = task.classes, count = segments.count;
-  if (row.silent()) {
-    if (task.value) task.value[index] = T(0);
-    for (std::size_t i = 0; i < count; ++i) parts[i].done = true;
-    if (row.e) std::fill(row.e, row.e + k, T(0));
-    return !row.bad;
+void finish_turned(T* e, std::size_t k, const T* slope, const T* then, const T* even, bool has_even, const T* c) {
+  for (std::size_t part = 0; part < lanes; part += Register<T>::width) {
+    const Vector<T> times = load<T>(slope + part), down = load<T>(then + part), less = load<T>(even + part);
+    for (std::size_t i = 0; i < k; ++i) {
+      T* at = e + i * lanes + part;
+      const Vector<T> x = (load<T>(at) * times) * down;
+      store<T>(at, has_even ? x - less * (c ? c[i] : T(1)) : x);
+    }
   }
-  const Whole whole = joined(parts, count);
-  const Shares<T> shares(task, std::size_t(row.label));
-  const bool values = task.value || task.sums;
-  const double far = values && shares.even != 0.0 ? gaps<T>(row.z, k, T(whole.top), task.class_weight) : 0.0;
-  const T factor = row.weight * task.factor;
-  if (!whole.plain() || far - far != 0.0) {
-    const double value = careful_row(task, row.z, row.label, factor, row.e);
-    for (std::size_t i = 0; i < count; ++i) parts[i].done = true;
-    if (values) write_value(task, index, double(row.weight), value, total);
-    return true;
-  }
-  const double sum = 1.0 + whole.rest;
-  if (values) {
-    const double log_sum = log1p(whole.rest), gap = whole.top - double(row.z[row.label]);
-    const double own = shares.more == 0.0 ? 0.0 : shares.more * (log_sum + gap);
-    const double value = own + shares.even * (shares.weights.high * log_sum + far);
-    write_value(task, index, double(row.weight), value, total);
-  }
-  if (!row.e) return true;
-  // The label and the largest class, whose terms may cancel, are computed apart.
-  const auto exact_at = [&](std::size_t i, bool is_top) {
-    const amiss::RowPart& part = parts[segments.of(i)];
-    const double term = is_top ? 1.0 : double(row.e[i]) / part.term * below(part.top, whole.top);
-    return shares.slope(i, term, is_top ? whole.rest : sum - term, sum) * double(factor);
-  };
-  for (std::size_t i = 0; i < count; ++i) {
-    amiss::RowPart& part = parts[i];
-    part.done = false;
-    part.slope = shares.of_all() * double(factor) * below(part.top, whole.top) / (part.term / lifted * sum);
-    part.even = shares.even * double(factor);
-    part.patches = 0;
-  }
-  const auto patch = [&](std::size_t i, double gradient) {
-    amiss::RowPart& part = parts[segments.of(i)];
-    part.patch_at[part.patches] = i;
-    part.patch[part.patches++] = gradient;
-  };
-  patch(std::size_t(row.label), exact_at(std::size_t(row.label), double(row.z[row.label]) == whole.top));
-  if (shares.even != 0.0) {
-    const std::size_t at = std::find(row.z + segments.start(whole.part) + parts[whole.part].near, row.z + k, T(whole.top)) - row.z;
-    if (at != std::size_t(row.label)) patch(at, exact_at(at, true));
-  }
-  return true;
-}
-
-// Last step of a segment: its gradient.
-template <class T> void finish_part(const amiss::RowTask<T>& task, std::size_t index, std::size_t number, const amiss::RowPart& part) {
-  if (part.done || !task.gradient) return;
-  const amiss::Segments segments(task.classes);
-  const std::size_t start = segments.start(number), n = segments.size(number);
-  T* e = task.gradient + index * task.classes;
-  finish<T>(e + start, n, part.slope, T(part.even), task.class_weight ? task.class_weight + start : nullptr);
-  for (int i = 0; i < part.patches; ++i) e[part.patch_at[i]] = T(part.patch[i]);
 }
 
 // What is asked of sixteen rows: where the label is, and what counts how much.
@@ -365,7 +269,5 @@ bool cross_entropy(const amiss::RowTask<T>& task, std::size_t start, std::size_t
   }
   return fine;
 }
-
-template <class T> constexpr amiss::RowSteps<T> row_steps = {measure_part<T>, join_parts<T>, finish_part<T>};
 
 }  // namespace AMISS_NAMESPACE
