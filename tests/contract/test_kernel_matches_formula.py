@@ -66,7 +66,6 @@ def calls(monkeypatch):
 
     monkeypatch.setattr(kernels, "evaluate", watched(kernels.evaluate))
     monkeypatch.setattr(kernels, "evaluate_at", watched(kernels.evaluate_at))
-    monkeypatch.setattr(kernels, "cross_entropy", watched(kernels.cross_entropy))
     return made
 
 
@@ -74,7 +73,6 @@ def calls(monkeypatch):
 def without_kernels(monkeypatch):
     monkeypatch.setattr(kernels, "evaluate", lambda *arguments, **options: None)
     monkeypatch.setattr(kernels, "evaluate_at", lambda *arguments, **options: False)
-    monkeypatch.setattr(kernels, "cross_entropy", lambda *arguments, **options: None)
 
 
 METHODS = ("__call__", "gradient", "hessian", "value_and_gradient", "gradient_and_hessian")
@@ -209,7 +207,6 @@ def test_any_number_of_items_gives_what_the_formula_gives(loss, items, monkeypat
             with monkeypatch.context() as patch:
                 patch.setattr(kernels, "evaluate", lambda *arguments, **options: None)
                 patch.setattr(kernels, "evaluate_at", lambda *arguments, **options: False)
-                patch.setattr(kernels, "cross_entropy", lambda *arguments, **options: None)
                 portable = [getattr(loss, method)(prediction, target, given, reduction) for method in METHODS]
             for found, expected in zip(compiled, portable, strict=True):
                 for x, y in zip(

@@ -17,7 +17,7 @@ COUNTS = (1, 2, 3, 4, 7, 8, 16)
 
 
 def has_driver(loss):
-    return getattr(loss, "_softmax_driver", None) is not None
+    return getattr(loss, "_softmax_options", None) is not None
 
 
 COMPILED = [*elementwise(variants()), *filter(has_driver, rows(variants()))]

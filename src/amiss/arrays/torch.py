@@ -131,12 +131,12 @@ def reduced(loss: Any, divisor: float, again: Any, prediction: Any, target: Any,
     """Return the reduced loss of plain tensors from one pass of a kernel, which finds the gradient too.
 
     Args:
-        loss: what has a `_kernel`.
+        loss: what has a `_kernel`, and tells what its items are.
         divisor: as `amiss.kernels.evaluate` takes it.
         again: a function of prediction, target and weight with the same value, which is differentiable twice.
         prediction: of floating-point numbers.
-        target: of the same shape.
-        weight: of the same shape, or None.
+        target: of the same shape, or without its last axis.
+        weight: of the target's shape, or None.
 
     Returns None where the kernel does not serve.
     """
@@ -144,18 +144,19 @@ def reduced(loss: Any, divisor: float, again: Any, prediction: Any, target: Any,
         return None
     inputs, known = memory(prediction), memory(target)
     weights = (0, 0) if weight is None else memory(weight)
-    if inputs is None or known is None or weights is None or prediction.shape != target.shape:
+    if inputs is None or known is None or weights is None:
         return None
-    if not prediction.dtype.is_floating_point or target.requires_grad:
+    items = loss._shape_of_items(prediction.shape)
+    if target.shape != items or target.requires_grad or not prediction.dtype.is_floating_point:
         return None
-    if weight is not None and (weight.requires_grad or weight.shape != prediction.shape):
+    if weight is not None and (weight.requires_grad or weight.shape != items):
         return None
     value = torch.empty((), dtype=torch.float64 if prediction.dtype is torch.float64 else torch.float32)
     wanted = prediction.requires_grad and torch.is_grad_enabled()
     gradient = torch.empty_like(prediction) if wanted else None
     addresses = value.data_ptr(), 0 if gradient is None else gradient.data_ptr()
-    count = prediction.numel()
-    if not kernels.evaluate_at(loss._kernel, count, inputs, known, weights, divisor, *addresses):
+    sizes = prediction.numel(), target.numel()
+    if not kernels.evaluate_at(loss._kernel, *sizes, inputs, known, weights, divisor, *addresses):
         return None
     # The C++ part of `apply`: what Python does before it serves `torch.func` only, which is not active.
     attach = super(torch.autograd.Function, _Known).apply

@@ -102,7 +102,7 @@ def source_of(loss: Any) -> str:
         chosen = vars(symbolic)
         if type(symbolic) is type(loss) and all(getattr(loss, key) == chosen[key] for key in chosen):
             return kernel_source(name, symbolic, parameters)
-    if getattr(loss, "_softmax_driver", None) is not None:
+    if getattr(loss, "_softmax_options", None) is not None:
         raise ParameterError(f"{loss!r}: its kernel is not generated but written: kernels/cross_entropy.h.")
     raise ParameterError(f"{loss!r}: no kernel is generated for it; it runs on the portable path.")
 

@@ -91,6 +91,10 @@ class FormulaLoss(Loss):
     def _template(self, prediction: Array) -> Array:
         """Return any array with one entry per item."""
 
+    @abstractmethod
+    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one number per item, where rows lie on the last axis of the prediction."""
+
     # --- evaluation ------------------------------------------------------------------------------------
     def _evaluate(self, xp: Any, quantity: str, prediction: Array, target: Array, *extra: Array) -> Array:
         """Return a quantity of each item: from a compiled kernel where one serves, else from the formula."""

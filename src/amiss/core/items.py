@@ -32,6 +32,9 @@ class NumberItems(FormulaLoss):
     def _template(self, prediction: Array) -> Array:
         return prediction
 
+    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
+
     def _open(self, prediction: Array, target: Array, weight: Array | None) -> Batch:
         owner = type(self).__name__
         xp, prediction, dtype = open_prediction(owner, prediction)
@@ -76,6 +79,9 @@ class RowItems(FormulaLoss):
 
     def _template(self, prediction: Array) -> Array:
         return prediction[..., 0]
+
+    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape[:-1]
 
     def _open(self, prediction: Array, target: Array, weight: Array | None) -> Batch:
         owner = type(self).__name__

@@ -13,7 +13,6 @@ __all__ = [
     "KINDS",
     "apply",
     "available",
-    "cross_entropy",
     "evaluate",
     "evaluate_at",
     "fingerprint",
@@ -21,6 +20,7 @@ __all__ = [
     "instruction_set",
     "kernel",
     "names",
+    "softmax",
     "thread_count",
     "threads",
     "total",
@@ -132,6 +132,14 @@ def kernel(name: str, parameters: tuple[float, ...]) -> Any:
     return _compiled.Kernel(name, list(parameters)) if _compiled and name in _NAMES else None
 
 
+@cache
+def softmax(class_weight: tuple[float, ...] | None, ignored: int | None, smoothing: float) -> Any:
+    """Return the kernel of softmax cross-entropy with class indices, or None if nothing is compiled."""
+    if _compiled is None:
+        return None
+    return _compiled.SoftmaxKernel(None if class_weight is None else list(class_weight), ignored, smoothing)
+
+
 def evaluate(
     kernel: Any,
     wanted: tuple[str, ...],
@@ -144,13 +152,13 @@ def evaluate(
     """Return the wanted quantities of NumPy arrays from one pass over them.
 
     Args:
-        kernel: what `kernel` returned.
+        kernel: what `kernel` or `softmax` returned.
         wanted: of "value", "gradient" and "hessian", in this order.
         prediction: an array of floating-point numbers, of any strides.
-        target: of the same shape, of real numbers.
-        weight: of the same shape, or one that broadcasts to it; an entry of weight 0 counts for nothing.
-        divisor: of the sum of the values, and of the derivatives; 0 stands for the number of entries, or the
-            sum of their weights. None asks for one value per entry, and divides nothing.
+        target: one real number for each of them, or one class index for each row of them.
+        weight: of the target's shape, or one that broadcasts to it; an item of weight 0 counts for nothing.
+        divisor: of the sum of the values, and of the derivatives; 0 stands for the number of items, or the
+            sum of their weights. None asks for one value per item, and divides nothing.
         out: arrays to write derivatives to, by quantity.
 
     Returns None where the kernel does not serve: another dtype, shape or layout, quantities that no kernel
@@ -164,7 +172,7 @@ def evaluate(
     wide = np.float64 if dtype == np.float64 else np.float32
     if bits & 1:
         if divisor is None:
-            value = np.empty(shape, wide)
+            value = np.empty(target.shape, wide)
         else:
             bits += 7
     if bits & 2:
@@ -190,6 +198,7 @@ KINDS |= {"int64": 8, "uint8": 9, "bool": 9}
 def evaluate_at(
     kernel: Any,
     count: int,
+    items: int,
     prediction: tuple[int, int],
     target: tuple[int, int],
     weight: tuple[int, int],
@@ -200,8 +209,9 @@ def evaluate_at(
     """Write the reduced value and, unless its address is 0, the gradient to addresses; return if it was done.
 
     Args:
-        kernel: what `kernel` returned.
-        count: of the entries of each array, which are contiguous.
+        kernel: what `kernel` or `softmax` returned.
+        count: of the numbers of the prediction. All arrays are contiguous.
+        items: of the numbers of target and weight.
         prediction: the number of its dtype and its address, as for target and weight; (0, 0) is no weight.
         target: as above.
         weight: as above.
@@ -212,55 +222,8 @@ def evaluate_at(
     if kernel is None:
         return False
     bits = 10 if gradient else 8
-    done = kernel.run_at(bits, divisor, count, prediction, target, weight, value, gradient, _threads)
+    done = kernel.run_at(bits, divisor, count, items, prediction, target, weight, value, gradient, _threads)
     return bool(done)
-
-
-def cross_entropy(
-    prediction: Any,
-    label: Any,
-    weight: Any = None,
-    class_weight: Sequence[float] | None = None,
-    ignored: int | None = None,
-    smoothing: float = 0.0,
-    factor: float = 1.0,
-    wanted: Sequence[str] = ("value",),
-) -> dict[str, Any] | None:
-    """Return "value", "gradient" and "sum" (of values) of softmax cross-entropy with class indices.
-
-    Shapes:
-        prediction, gradient: (..., K). label, weight, value: (...).
-
-    Returns None where the kernel does not fit, or where a label is no class, which the portable path names.
-    """
-    if _compiled is None or not set(wanted) <= {"value", "gradient", "sum"}:
-        return None
-    floats = (prediction,) if weight is None else (prediction, weight)
-    if not all(_is_plain(array) for array in floats) or label.size == 0:
-        return None
-    prediction, label = _plain(prediction), _plain(label.astype(np.int64, copy=False))
-    results = {
-        quantity: np.empty(label.shape if quantity == "value" else prediction.shape, prediction.dtype)
-        for quantity in wanted
-        if quantity != "sum"
-    }
-    fine, total_of_values, shrink = _compiled.cross_entropy(
-        prediction,
-        label,
-        None if weight is None else _plain(weight),
-        None if class_weight is None else np.asarray(class_weight, prediction.dtype),
-        ignored,
-        smoothing,
-        factor,
-        results.get("value"),
-        results.get("gradient"),
-        "sum" in wanted,
-        _threads,
-    )
-    found: dict[str, Any] = results
-    if "sum" in wanted:
-        found["sum"] = ScaledSum(total_of_values, shrink)
-    return found if fine else None
 
 
 def total(x: Any) -> float:
@@ -303,13 +266,3 @@ def apply(name: str, x: Any) -> Any:
     y = np.empty_like(x)
     _compiled.apply(name, x, y)
     return y
-
-
-def _is_plain(array: Any) -> bool:
-    return type(array) is np.ndarray and array.dtype in (np.float64, np.float32) and array.dtype.isnative
-
-
-def _plain(array: Any) -> Any:
-    """Return an array as kernels read it: contiguous and aligned."""
-    flags = array.flags
-    return array if flags.c_contiguous and flags.aligned else np.require(array, requirements=["C", "A"])

@@ -21,6 +21,7 @@
 #include "elementwise.h"
 #include "operand.h"
 #include "pool.h"
+#include "rows.h"
 #include "table.h"
 
 namespace nb = nanobind;
@@ -54,14 +55,6 @@ const Table& table() {
 
 template <class T> using Input = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 template <class T> using Output = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-template <class A> using Maybe = std::optional<A>;
-
-template <class A> auto data_or_null(const Maybe<A>& array) { return array ? array->data() : nullptr; }
-
-template <class A> void require_size(const Maybe<A>& array, std::size_t n, const char* name) {
-  if (array && array->size() != n) throw std::invalid_argument(std::string(name) + " has another size");
-}
-
 const Entry& entry_of(const std::string& name) {
   const Table& chosen = table();
   for (std::size_t i = 0; i < chosen.count; ++i)
@@ -69,12 +62,19 @@ const Entry& entry_of(const std::string& name) {
   throw std::invalid_argument("no kernel is called " + name);
 }
 
-// Adds up in the order of the blocks, whoever computed them.
-// Beyond the largest number the rounding errors are not numbers; an infinity is the sum.
-double in_order(const std::vector<Sum>& parts) {
-  Sum sum;
-  for (const Sum& part : parts) sum.add(part);
-  return sum.total();
+using Place = std::pair<int, std::uintptr_t>;  // the kind and the address of an array, 0 if it is not there
+
+Operand operand_at(Place place, std::size_t n) {
+  return place.second ? Operand(reinterpret_cast<void*>(place.second), Kind(place.first), n) : Operand{};
+}
+
+// Writes a result to an address, in the dtype of values; returns whether there was one.
+bool write_at(std::optional<double> found, int kind, std::uintptr_t sum) {
+  if (found && sum) {
+    if (Kind(kind) == Kind::float64) *reinterpret_cast<double*>(sum) = *found;
+    else *reinterpret_cast<float*>(sum) = float(*found);
+  }
+  return bool(found);
 }
 
 // The memory of a Python object for as long as a call lasts; it fits if the object is an array of real numbers.
@@ -170,22 +170,14 @@ class ElementwiseKernel {
     return run_on(wanted, divisor, arrays, threads);
   }
 
-  // The same for contiguous memory of n entries. An array is its kind and its address, 0 if it is not there;
-  // the gradient is of the prediction's kind, and the sum is written to an address.
-  bool run_at(int wanted, double divisor, std::size_t n, std::pair<int, std::uintptr_t> prediction,
-              std::pair<int, std::uintptr_t> target, std::pair<int, std::uintptr_t> weight, std::uintptr_t sum,
-              std::uintptr_t gradient, std::size_t threads) const {
-    const auto operand = [n](std::pair<int, std::uintptr_t> array) {
-      return array.second ? Operand(reinterpret_cast<void*>(array.second), Kind(array.first), n) : Operand{};
-    };
-    const Arrays arrays{n, operand(prediction), operand(target), operand(weight),
-                        {}, operand({prediction.first, gradient}), {}};
-    const auto found = n ? run_on(wanted, divisor, arrays, threads) : std::nullopt;
-    if (found && sum) {
-      if (Kind(prediction.first) == Kind::float64) *reinterpret_cast<double*>(sum) = *found;
-      else *reinterpret_cast<float*>(sum) = float(*found);
-    }
-    return bool(found);
+  // The same for contiguous memory: n entries of the prediction, as many items. The gradient is of the
+  // prediction's kind, and the result is written to an address.
+  bool run_at(int wanted, double divisor, std::size_t n, std::size_t items, Place prediction, Place target,
+              Place weight, std::uintptr_t sum, std::uintptr_t gradient, std::size_t threads) const {
+    if (!n || items != n) return false;
+    const Arrays arrays{n, operand_at(prediction, n), operand_at(target, n), operand_at(weight, n),
+                        {}, operand_at({prediction.first, gradient}, n), {}};
+    return write_at(run_on(wanted, divisor, arrays, threads), prediction.first, sum);
   }
 
  private:
@@ -216,41 +208,56 @@ class ElementwiseKernel {
   std::vector<double> parameters_;
 };
 
-template <class T>
-std::tuple<bool, double, double> cross_entropy(Input<T> prediction, Input<std::int64_t> label, Maybe<Input<T>> weight,
-                   Maybe<Input<T>> class_weight, Maybe<std::int64_t> ignored, double smoothing, double factor,
-                   Maybe<Output<T>> value, Maybe<Output<T>> gradient, bool sums, std::size_t threads) {
-  const std::size_t rows = label.size(), classes = rows ? prediction.size() / rows : 0;
-  if (prediction.size() != rows * classes) throw std::invalid_argument("prediction has another size");
-  require_size(weight, rows, "weight");
-  require_size(class_weight, classes, "class_weight");
-  require_size(value, rows, "value");
-  require_size(gradient, prediction.size(), "gradient");
-  if (!rows || !classes) return {true, 0.0, 1.0};
-  RowTask<T> task{classes,           prediction.data(),       label.data(),         data_or_null(weight),
-                        data_or_null(class_weight), ignored.has_value(), ignored.value_or(0), T(smoothing),
-                        T(factor),         sums,                    1.0,
-                        data_or_null(value), data_or_null(gradient)};
-  RowKernel<T> kernel;
-  if constexpr (sizeof(T) == 4) kernel = table().cross_entropy_single;
-  else kernel = table().cross_entropy_twice;
-  const std::size_t step = std::max<std::size_t>(1, 4 * block / classes), blocks = (rows + step - 1) / step;
-  std::atomic<bool> fine{true};
-  nb::gil_scoped_release released;
-  const auto pass = [&] {
-    std::vector<Sum> parts(blocks);
-    Pool::of_process().run(blocks, prediction.size() < 4 * block ? 1 : threads, [&](std::size_t i) {
-      if (!kernel(task, i * step, std::min(step, rows - i * step), parts[i])) fine = false;
-    });
-    return in_order(parts);
-  };
-  double sum = pass();
-  if (sums && !std::isfinite(sum)) {
-    task.shrink = 0x1p-60;
-    sum = pass();
+// Softmax cross-entropy with class indices, and its options.
+class SoftmaxKernel {
+ public:
+  SoftmaxKernel(std::optional<std::vector<double>> class_weight, std::optional<std::int64_t> ignored, double smoothing)
+      : single_(class_weight, ignored, smoothing), twice_(class_weight, ignored, smoothing) {}
+
+  // As of an elementwise kernel: the target holds a class index for each row of the prediction, and so have
+  // weights and values one number for each.
+  std::optional<double> run(int wanted, double divisor, nb::handle prediction, nb::handle target, nb::handle weight,
+                            nb::handle value, nb::handle gradient, nb::handle hessian, std::size_t threads) const {
+    const Buffer p(prediction, false), t(target, false), w(weight, false), v(value, true), g(gradient, true);
+    if (!p.held() || !t.held() || !hessian.is_none() || t.view().ndim + 1 != p.view().ndim) return {};
+    if (!std::equal(t.view().shape, t.view().shape + t.view().ndim, p.view().shape)) return {};
+    const RowArrays arrays{std::size_t(t.view().len / t.view().itemsize),
+                           std::size_t(p.view().shape[p.view().ndim - 1]),
+                           p.operand(p), t.operand(t), w.given() ? w.broadcast(t) : Operand{},
+                           v.operand(t), g.operand(p)};
+    for (const auto& [buffer, operand] : {std::pair{&p, &arrays.prediction}, {&t, &arrays.label}, {&w, &arrays.weight},
+                                          {&v, &arrays.value}, {&g, &arrays.gradient}})
+      if (buffer->given() && !*operand) return {};
+    return run_on(wanted, divisor, arrays, threads);
   }
-  return {fine.load(), sum, task.shrink};
-}
+
+  bool run_at(int wanted, double divisor, std::size_t n, std::size_t rows, Place prediction, Place target, Place weight,
+              std::uintptr_t sum, std::uintptr_t gradient, std::size_t threads) const {
+    if (!n || !rows) return false;
+    const RowArrays arrays{rows, n / rows, operand_at(prediction, n), operand_at(target, rows),
+                           operand_at(weight, rows), {}, operand_at({prediction.first, gradient}, n)};
+    return write_at(run_on(wanted, divisor, arrays, threads), prediction.first, sum);
+  }
+
+ private:
+  std::optional<double> run_on(int wanted, double divisor, const RowArrays& arrays, std::size_t threads) const {
+    const int given = (arrays.value ? wants_value : 0) | (arrays.gradient ? wants_gradient : 0);
+    if ((wanted & ~wants_sum) != given || !wanted || !arrays.fit()) return {};
+    std::optional<nb::gil_scoped_release> released;
+    if (arrays.rows * arrays.classes > block) released.emplace();
+    const Table& t = table();
+    switch (arrays.prediction.kind()) {
+      case Kind::float64:
+        return evaluate_rows(twice_, t.cross_entropy_twice, t.row_steps_twice, wanted, divisor, arrays, threads);
+      case Kind::float32: case Kind::float16: case Kind::bfloat16:
+        return evaluate_rows(single_, t.cross_entropy_single, t.row_steps_single, wanted, divisor, arrays, threads);
+      default: return {};
+    }
+  }
+
+  SoftmaxOptions<float> single_;
+  SoftmaxOptions<double> twice_;
+};
 
 // The sum of an array, or nothing where that is no array of floating-point numbers.
 std::optional<double> total_of(nb::handle x, std::size_t threads) {
@@ -335,10 +342,6 @@ template <class T> void apply(const std::string& name, Input<T> x, Output<T> y) 
 }
 
 template <class T> void define(nb::module_& m) {
-  m.def("cross_entropy", &cross_entropy<T>, nb::arg("prediction").noconvert(), nb::arg("label").noconvert(),
-        nb::arg("weight").noconvert().none(), nb::arg("class_weight").noconvert().none(),
-        nb::arg("ignored").none(), nb::arg("smoothing"), nb::arg("factor"),
-        nb::arg("value").noconvert().none(), nb::arg("gradient").noconvert().none(), nb::arg("sums"), nb::arg("threads"));
   m.def("apply", &apply<T>, nb::arg("name"), nb::arg("x").noconvert(), nb::arg("y").noconvert());
 }
 
@@ -354,6 +357,13 @@ NB_MODULE(_compiled, m) {
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
            nb::arg("hessian").none(), nb::arg("threads"))
       .def("run_at", &amiss::ElementwiseKernel::run_at);
+  nb::class_<amiss::SoftmaxKernel>(m, "SoftmaxKernel")
+      .def(nb::init<std::optional<std::vector<double>>, std::optional<std::int64_t>, double>(),
+           nb::arg("class_weight").none(), nb::arg("ignored").none(), nb::arg("smoothing"))
+      .def("run", &amiss::SoftmaxKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
+           nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
+           nb::arg("hessian").none(), nb::arg("threads"))
+      .def("run_at", &amiss::SoftmaxKernel::run_at);
   m.def("total", &amiss::total_of);
   m.def("update", &amiss::update);
   m.def("gather", &amiss::gather);

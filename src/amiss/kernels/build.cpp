@@ -146,6 +146,7 @@ extern const amiss::Table table;
 const amiss::Table table = {instruction_set(),     entries,
                             sizeof entries / sizeof *entries,
                             cross_entropy<float>,  cross_entropy<double>,
+                            row_steps<float>,      row_steps<double>,
                             total<float>,          total<double>,
                             functions,             sizeof functions / sizeof *functions,
                             updates,               sizeof updates / sizeof *updates,

@@ -80,11 +80,9 @@ class Operand {
   explicit operator bool() const { return kind_ != Kind::none; }
   Kind kind() const { return kind_; }
 
-  // Whether kernels can read and write it where it is.
-  template <class T> bool is_plain() const {
-    const bool dense = rank_ == 0 || (rank_ == 1 && (shape_[0] == 1 || steps_[0] == std::ptrdiff_t(sizeof(T))));
-    return kind_ == kind_of<T> && dense;
-  }
+  // Whether its entries follow each other in memory, and kernels can read and write it where it is.
+  bool is_dense() const { return rank_ == 0 || (rank_ == 1 && steps_[0] == std::ptrdiff_t(size_of(kind_))); }
+  template <class T> bool is_plain() const { return kind_ == kind_of<T> && is_dense(); }
   bool is_aligned() const {
     const auto size = std::ptrdiff_t(size_of(kind_));
     bool fine = reinterpret_cast<std::uintptr_t>(data_) % std::uintptr_t(size) == 0;

@@ -66,6 +66,7 @@ template <class T> struct RowTask {
   const std::int64_t* label;   // class indices
   const T* weight;             // one per row, or null
   const T* class_weight;       // one per class, or null
+  Sum class_sum;               // of the class weights, or of ones; high is all but the error
   bool ignores;
   std::int64_t ignored;
   T smoothing;
@@ -76,9 +77,40 @@ template <class T> struct RowTask {
   T* gradient;                 // one row per row, or null
 };
 
+// A row of many classes is cut into segments, so that several threads may share it: by its length alone, so that
+// it makes no difference whether they do. The last segment takes what is left, from half to one and a half.
+struct Segments {
+  static constexpr std::size_t length = 16384;
+  std::size_t classes, count;
+
+  explicit Segments(std::size_t k) : classes(k), count(k < length ? 1 : (k + length / 2) / length) {}
+  std::size_t start(std::size_t i) const { return i * length; }
+  std::size_t size(std::size_t i) const { return (i + 1 < count ? start(i + 1) : classes) - start(i); }
+  std::size_t of(std::size_t place) const { return place / length < count ? place / length : count - 1; }
+};
+
+// What is known of a segment of a row.
+struct RowPart {
+  double top;         // its largest logit
+  std::size_t near;   // the place where the chunk with it starts
+  double term, rest;  // the exponential of the largest logit, in units of its own, and the sum of the others over it
+  bool done;          // nothing is left to do
+  double slope, even;
+  int patches;        // numbers that replace those at some places of the row
+  std::size_t patch_at[2];
+  double patch[2];
+};
+
 // Softmax cross-entropy of rows [start, start + n), added to the sum; returns whether all labels are classes.
 template <class T>
 using RowKernel = bool (*)(const RowTask<T>& task, std::size_t start, std::size_t n, Sum& sum);
+
+// The same for one row in three steps, of which the first and the last take one segment.
+template <class T> struct RowSteps {
+  void (*measure)(const RowTask<T>& task, std::size_t row, std::size_t segment, RowPart& part);
+  bool (*join)(const RowTask<T>& task, std::size_t row, RowPart* parts, Sum& sum);
+  void (*finish)(const RowTask<T>& task, std::size_t row, std::size_t segment, const RowPart& part);
+};
 
 // Adds the numbers of an array, each times `shrink`, to the sum.
 template <class T> using Adder = void (*)(const T* x, std::size_t n, double shrink, Sum& sum);
@@ -112,6 +144,8 @@ struct Table {
   std::size_t count;
   RowKernel<float> cross_entropy_single;
   RowKernel<double> cross_entropy_twice;
+  RowSteps<float> row_steps_single;
+  RowSteps<double> row_steps_twice;
   Adder<float> total_single;
   Adder<double> total_twice;
   const NamedFunction* functions;

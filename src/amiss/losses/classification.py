@@ -261,11 +261,10 @@ class CrossEntropy(ClassLikelihood):
         return None if self.class_weight is None else len(self.class_weight)
 
     @property
-    def _softmax_driver(self) -> dict[str, Any] | None:
+    def _softmax_options(self) -> tuple[tuple[float, ...] | None, int | None, float] | None:
         if self.input != "logits":
             return None
-        options = {"class_weight": self.class_weight, "ignored": self.ignore_index}
-        return {**options, "smoothing": self.label_smoothing}
+        return self.class_weight, self.ignore_index, self.label_smoothing
 
     def _check_classes(self, classes: int | None) -> None:
         check_classes(type(self).__name__, self.class_weight, classes)

@@ -73,9 +73,9 @@ class KLDivergence(ClassLikelihood):
         )
 
     @property
-    def _softmax_driver(self) -> dict[str, Any] | None:
+    def _softmax_options(self) -> tuple[tuple[float, ...] | None, int | None, float] | None:
         """A class index has no entropy: its divergence is cross-entropy."""
-        return None if self.input != "logits" else {"class_weight": None, "ignored": None, "smoothing": 0.0}
+        return None if self.input != "logits" else (None, None, 0.0)
 
     def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
         if self.input == "probabilities":

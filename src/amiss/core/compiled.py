@@ -1,0 +1,66 @@
+"""Losses that a compiled kernel serves, and when it does."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from amiss import kernels
+from amiss.arrays import Array, library_of, reduced
+from amiss.core.bases import FormulaLoss, ItemFormulas
+from amiss.core.inputs import Batch
+from amiss.core.reduction import DIVISORS, Reduction
+
+__all__ = ["CompiledLoss"]
+
+
+class CompiledLoss(ItemFormulas, FormulaLoss):
+    """A loss with a kernel, if there is one for its parameters: it is asked first, and the formula else."""
+
+    @cached_property
+    def _kernel(self) -> Any:
+        """The kernel of this loss, or None."""
+        return None
+
+    def _at_once(
+        self,
+        wanted: tuple[str, ...],
+        prediction: Array,
+        target: Array,
+        weight: Array | None,
+        reduction: str,
+        out: dict[str, Array | None] | None,
+    ) -> tuple[Array, ...] | None:
+        divisor = DIVISORS[reduction]
+        if type(prediction) is np.ndarray and type(target) is np.ndarray:
+            return kernels.evaluate(self._kernel, wanted, prediction, target, weight, divisor, out)
+        if wanted != ("value",) or divisor is None or library_of(prediction) != "torch":
+            return None
+
+        def again(prediction: Array, target: Array, weight: Array | None) -> Array:
+            return self._in_steps(wanted, prediction, target, weight, reduction)[0]
+
+        value = reduced(self, divisor, again, prediction, target, weight)
+        return None if value is None else (value,)
+
+    def _evaluate(self, xp: Any, quantity: str, prediction: Array, target: Array, *extra: Array) -> Array:
+        host = xp.host(prediction, target)
+        if host is not None:
+            results = kernels.evaluate(self._kernel, (quantity,), host[0], host[1], divisor=None)
+            if results is not None:
+                return xp.from_host(results[0])
+        return super()._evaluate(xp, quantity, prediction, target, *extra)
+
+    def _fused(self, batch: Batch, wanted: tuple[str, ...], reduce: Reduction) -> tuple[Array, ...] | None:
+        if batch.xp.library != "numpy":
+            return None
+        divisor = DIVISORS[reduce.kind] if reduce.normalizer is None else float(reduce.normalizer)
+        results = kernels.evaluate(
+            self._kernel, wanted, batch.prediction, batch.target, batch.weight, divisor
+        )
+        if results is None:
+            return None
+        return tuple(
+            result if quantity == "value" else batch.restore(result)
+            for quantity, result in zip(wanted, results, strict=True)
+        )

@@ -1,0 +1,297 @@
+// One exponential per logit, and the sum of them: what every softmax is made of.
+//
+// A row's exponentials are exp(z) 2^m with a whole number m that brings the largest near 2^lift. A whole number
+// costs no rounding, so that no difference z - top is rounded. Where the logits are so large that this would
+// not do, `shift` is taken away first: it is the largest logit, and what counts differs from it exactly.
+//
+// A row goes through the cache up to three times: for the largest logit, for the exponentials with their sum, and,
+// if a gradient is wanted, for one multiplication each.
+//
+// Sixteen lanes, whatever the width of a register, so that all builds add up in one order.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "math.h"
+#include "table.h"
+
+namespace AMISS_NAMESPACE {
+
+#if defined(__AVX512F__)
+constexpr std::size_t register_bytes = 64;
+#elif defined(__AVX2__)
+constexpr std::size_t register_bytes = 32;
+#else
+constexpr std::size_t register_bytes = 16;
+#endif
+
+constexpr std::size_t lanes = 16;
+constexpr std::size_t chunk = 8 * lanes;  // so many logits are added up as a tree
+
+template <class T> struct Register {
+  typedef T Numbers __attribute__((vector_size(register_bytes)));
+  typedef typename Float<T>::Bits Bits __attribute__((vector_size(register_bytes)));
+  static constexpr std::size_t width = register_bytes / sizeof(T), parts = lanes / width;
+};
+template <class T> using Vector = typename Register<T>::Numbers;
+template <class T> using VectorBits = typename Register<T>::Bits;
+
+template <class T> AMISS_INLINE Vector<T> load(const T* from) {
+  Vector<T> x;
+  std::memcpy(&x, from, sizeof x);
+  return x;
+}
+
+template <class T> AMISS_INLINE void store(T* to, Vector<T> x) { std::memcpy(to, &x, sizeof x); }
+
+template <class T> AMISS_INLINE Vector<T> all(T x) { return Vector<T>{} + x; }
+
+// The larger number; b where one of them is NaN.
+template <class T> AMISS_INLINE Vector<T> larger(Vector<T> a, Vector<T> b) { return a > b ? a : b; }
+
+template <class T> struct Softmax;
+
+template <> struct Softmax<float> {
+  static constexpr float far = 264.0f;  // logits up to this size need no shift: twice the gap whose exp is 0
+  static constexpr float ln2_high = 0x1.62ep-1f, ln2_low = 0x1.0bfbe8p-15f;  // 10 bits times the first: exact
+  // exp(r) = 1 + r + r^2 (p[0] + p[1] r + ...), minimax for |r| <= ln 2 / 2 with a relative error of 2^-28.
+  static constexpr float p[] = {0.499999934125f, 0.166665201078f, 0.0416683942109f, 0.00836878041118f,
+                                0.00138144670593f};
+};
+
+template <> struct Softmax<double> {
+  static constexpr double far = 1508.0;
+  static constexpr double ln2_high = Float<double>::ln2_high, ln2_low = Float<double>::ln2_low;
+  // The relative error is 2^-57.9.
+  static constexpr double p[] = {0.5000000000000010720993,    0.1666666666666641023448,
+                                 0.04166666666652918852417,   0.008333333333495623791375,
+                                 0.001388888894392265496502,  0.0001984126950476538279388,
+                                 0.000024801492762781810918,  0.000002755758734216402550031,
+                                 2.763037862521098725365e-7,  2.499996535964057446564e-8};
+};
+
+constexpr double lift = 64.0;  // the exponents near the largest one; a term that underflows is 2^-190 or less
+constexpr double lifted = 0x1p64;
+
+// Exponentials are multiplied by slope / lifted in two steps, so that no factor is subnormal and nothing overflows.
+AMISS_INLINE double first_factor(double slope) { return select(abs(slope) > 1.0, slope / lifted, slope); }
+AMISS_INLINE double second_factor(double slope) { return select(abs(slope) > 1.0, 1.0, 1.0 / lifted); }
+
+// What turns the logits of a row into exponentials; N is a number or a register of them, one per row.
+template <class N> struct Anchor {
+  N shift, lowest, magic;
+};
+
+// Given the largest logit, which is finite.
+template <class T, class N> AMISS_INLINE Anchor<N> anchor_at(N top, N shift) {
+  using F = Float<T>;
+  const N k = ((top - shift) * F::log2e + F::magic) - F::magic;
+  const N raise = (T(lift) + T(F::bias)) - k;  // the exponent of the largest in its bits, k taken away
+  return {shift, raise * -T(0.6931471805599453), raise + F::magic};
+}
+
+template <class T> AMISS_INLINE Anchor<T> anchor_at(T top) {
+  return anchor_at<T, T>(top, abs(top) > Softmax<T>::far ? top : T(0));
+}
+
+// exp(z - shift) 2^m, 0 where that is below the smallest normal number. NaN stays NaN.
+template <class T, class N> AMISS_INLINE Vector<T> grown(Vector<T> z, const Anchor<N>& anchor) {
+  using S = Softmax<T>;
+  const Vector<T> lowest = Vector<T>{} + anchor.lowest, given = z - anchor.shift;
+  const Vector<T> x = lowest > given ? lowest : given;
+  const Vector<T> exponent = x * Float<T>::log2e + anchor.magic, k = exponent - anchor.magic;
+  const Vector<T> r = (x - k * S::ln2_high) - k * S::ln2_low;
+  constexpr int degree = sizeof S::p / sizeof *S::p - 1;
+  Vector<T> p = all<T>(S::p[degree]);
+  for (int i = degree - 1; i >= 0; --i) p = p * r + S::p[i];
+  const auto two = (VectorBits<T>)exponent << Float<T>::mantissa;
+  return (T(1) + (r + r * r * p)) * (Vector<T>)two;
+}
+
+// The sum of sixteen numbers, each with an error of its own: halves are added to each other.
+template <class T> amiss::Sum merged(const T* high, const T* low) {
+  double sum[lanes], lost[lanes];
+  for (std::size_t l = 0; l < lanes; ++l) sum[l] = double(high[l]);
+  for (std::size_t l = 0; l < lanes; ++l) lost[l] = double(low[l]);
+  for (std::size_t half = lanes / 2; half; half /= 2)
+    for (std::size_t l = 0; l < half; ++l) {
+      const double whole = sum[l] + sum[l + half], back = whole - sum[l];
+      lost[l] += lost[l + half] + ((sum[l] - (whole - back)) + (sum[l + half] - back));
+      sum[l] = whole;
+    }
+  return {sum[0], lost[0]};
+}
+
+// Sums in sixteen lanes, with the rounding errors that were made on the way.
+template <class T> struct LaneSum {
+  static constexpr std::size_t parts = Register<T>::parts;
+  Vector<T> high[parts] = {}, low[parts] = {};
+
+  AMISS_INLINE void add(std::size_t part, Vector<T> x) {
+    const Vector<T> sum = high[part] + x, back = sum - high[part];
+    low[part] += (high[part] - (sum - back)) + (x - back);
+    high[part] = sum;
+  }
+
+  double total() const { return sum().total(); }
+
+  amiss::Sum sum() const {
+    T h[lanes], l[lanes];
+    std::memcpy(h, high, sizeof h);
+    std::memcpy(l, low, sizeof l);
+    return merged(h, l);
+  }
+};
+
+// Adds up f(i), a register of numbers from index i on, for i < n, a multiple of the chunk.
+template <class T, class F> AMISS_INLINE void add_up_chunks(std::size_t n, LaneSum<T>& to, const F& f) {
+  LaneSum<T> sum = to;
+  for (std::size_t i = 0; i < n; i += chunk)
+    for (std::size_t p = 0; p < sum.parts; ++p) {
+      const std::size_t at = i + p * Register<T>::width;
+      const Vector<T> near = (f(at) + f(at + 16)) + (f(at + 32) + f(at + 48));
+      sum.add(p, near + ((f(at + 64) + f(at + 80)) + (f(at + 96) + f(at + 112))));
+    }
+  to = sum;
+}
+
+// Calls f(i, part, fresh) for the registers of the last n numbers before `end`, where n is less than a chunk and
+// at least sixteen numbers are there. The last sixteen overlap those before: `fresh` is the mask of new ones.
+template <class T, class F> AMISS_INLINE void each_of_tail(std::size_t start, std::size_t end, const F& f) {
+  constexpr std::size_t width = Register<T>::width, parts = Register<T>::parts;
+  for (; start + lanes <= end; start += lanes)
+    for (std::size_t p = 0; p < parts; ++p) f(start + p * width, p, ~VectorBits<T>{});
+  if (start == end) return;
+  typename Float<T>::Bits fresh[lanes];
+  for (std::size_t l = 0; l < lanes; ++l) fresh[l] = end - lanes + l < start ? 0 : ~typename Float<T>::Bits(0);
+  for (std::size_t p = 0; p < parts; ++p) {
+    VectorBits<T> mask;
+    std::memcpy(&mask, fresh + p * width, sizeof mask);
+    f(end - lanes + p * width, p, mask);
+  }
+}
+
+// --- a row of many classes, or a segment of it
+
+template <class T> struct Largest {
+  T value;
+  std::size_t chunk;  // one of the chunks where it is
+};
+
+// The largest of at least sixteen logits; NaN is passed over.
+template <class T> Largest<T> largest(const T* z, std::size_t n) {
+  using Bits = typename Float<T>::Bits;
+  constexpr std::size_t parts = Register<T>::parts;
+  Vector<T> best[parts];
+  VectorBits<T> where[parts];
+  for (std::size_t p = 0; p < parts; ++p) best[p] = all<T>(-std::numeric_limits<T>::infinity());
+  for (std::size_t p = 0; p < parts; ++p) where[p] = VectorBits<T>{};
+  const auto keep = [&](std::size_t p, Vector<T> found, Bits here) {
+    where[p] = found > best[p] ? VectorBits<T>{} + here : where[p];
+    best[p] = found > best[p] ? found : best[p];
+  };
+  const std::size_t chunks = n / chunk;
+  for (std::size_t c = 0; c < chunks; ++c)
+    for (std::size_t p = 0; p < parts; ++p) {
+      const auto at = [&](std::size_t i) { return load<T>(z + c * chunk + i * lanes + p * Register<T>::width); };
+      const Vector<T> low = larger<T>(larger<T>(at(0), at(1)), larger<T>(at(2), at(3)));
+      const Vector<T> high = larger<T>(larger<T>(at(4), at(5)), larger<T>(at(6), at(7)));
+      keep(p, larger<T>(low, high), Bits(c));
+    }
+  each_of_tail<T>(chunks * chunk, n, [&](std::size_t i, std::size_t p, VectorBits<T>) {
+    keep(p, load<T>(z + i), Bits(chunks));
+  });
+
+  T top[lanes], most[lanes];
+  Bits number[lanes];
+  std::memcpy(top, best, sizeof top);
+  std::memcpy(number, where, sizeof number);
+  std::memcpy(most, top, sizeof most);
+  for (std::size_t half = lanes / 2; half; half /= 2)
+    for (std::size_t l = 0; l < half; ++l) most[l] = most[l] > most[l + half] ? most[l] : most[l + half];
+  for (std::size_t l = 0; l < lanes; ++l) number[l] = top[l] == most[0] ? number[l] : Bits(chunks);
+  for (std::size_t half = lanes / 2; half; half /= 2)
+    for (std::size_t l = 0; l < half; ++l) number[l] = number[l] < number[l + half] ? number[l] : number[l + half];
+  return {most[0], std::size_t(number[0])};
+}
+
+// The exponential of the largest logit: exact, where that is cheap.
+inline double grown_alone(float z, const Anchor<float>& anchor) {
+  const double raise = double(anchor.magic) - Float<float>::magic - Float<float>::bias;
+  return exp(double(z - anchor.shift)) * power_of_two(raise + Float<double>::magic);
+}
+inline double grown_alone(double z, const Anchor<double>& anchor) { return grown<double>(all(z), anchor)[0]; }
+
+// Measures a segment of at least sixteen logits. If it Stores, the exponentials are left in e, in a unit that
+// `finish` knows.
+template <class T, bool Stores> __attribute__((noinline)) amiss::RowPart measure(const T* z, T* e, std::size_t n) {
+  constexpr std::size_t parts = Register<T>::parts;
+  const Largest<T> top = largest<T>(z, n);
+  const bool empty = top.value == -std::numeric_limits<T>::infinity();  // or all NaN
+  const Anchor<T> anchor = anchor_at<T>(empty ? T(0) : top.value);
+  LaneSum<T> sum;
+  Vector<T> ties[parts] = {};
+  const auto grow = [&, anchor](std::size_t i) {
+    const Vector<T> x = grown<T>(load<T>(z + i), anchor);
+    if constexpr (Stores) store<T>(e + i, x);
+    return x;
+  };
+  const auto grow_chunks = [&](std::size_t first, std::size_t last) {
+    add_up_chunks<T>((last - first) * chunk, sum, [&](std::size_t i) { return grow(first * chunk + i); });
+  };
+  // Near the largest logits: these are counted, not added up.
+  const auto grow_around = [&](std::size_t i, std::size_t p, VectorBits<T> fresh) {
+    const VectorBits<T> is_top = (VectorBits<T>)(load<T>(z + i) == top.value);
+    const VectorBits<T> x = (VectorBits<T>)grow(i);
+    sum.add(p, (Vector<T>)(x & fresh & ~is_top));
+    ties[p] += (Vector<T>)((VectorBits<T>)all<T>(T(1)) & fresh & is_top);
+  };
+  const std::size_t chunks = n / chunk;
+  grow_chunks(0, top.chunk);
+  if (top.chunk < chunks) {
+    each_of_tail<T>(top.chunk * chunk, (top.chunk + 1) * chunk, grow_around);
+    grow_chunks(top.chunk + 1, chunks);
+  }
+  each_of_tail<T>(chunks * chunk, n, grow_around);
+
+  T tied[lanes];
+  std::memcpy(tied, ties, sizeof tied);
+  double count = empty ? 1.0 : 0.0;
+  for (std::size_t l = 0; l < lanes; ++l) count += double(tied[l]);
+  const double term = empty ? lifted : grown_alone(top.value, anchor);
+  return {double(top.value), top.chunk * chunk, term, sum.total() / term + (count - 1.0), false, 0.0, 0.0, 0, {}, {}};
+}
+
+// Multiplies the exponentials that `measure` left: each becomes its share of the row's sum, as `slope` says, less
+// `even`, times the weight of its class if there are any.
+template <class T>
+__attribute__((noinline)) void finish(T* __restrict e, std::size_t n, double slope, T even, const T* __restrict c) {
+  const T times = T(first_factor(slope)), then = T(second_factor(slope));
+  if (even == T(0))
+    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * times) * then;
+  else if (!c)
+    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * times) * then - even;
+  else
+    for (std::size_t i = 0; i < n; ++i) e[i] = (e[i] * times) * then - even * c[i];
+}
+
+// The sum of how far n logits lie below the largest, each times the weight of its class if there are any.
+template <class T> double gaps(const T* z, std::size_t n, T top, const T* c) {
+  LaneSum<T> sum;
+  const auto gap = [&](std::size_t i) {
+    const Vector<T> plain = top - load<T>(z + i);
+    if (!c) return plain;
+    const Vector<T> weight = load<T>(c + i);
+    return weight == T(0) ? Vector<T>{} : weight * plain;
+  };
+  const std::size_t whole = n / chunk * chunk;
+  add_up_chunks<T>(whole, sum, gap);
+  each_of_tail<T>(whole, n, [&](std::size_t i, std::size_t p, VectorBits<T> fresh) {
+    sum.add(p, (Vector<T>)((VectorBits<T>)gap(i) & fresh));
+  });
+  return sum.total();
+}
+
+}  // namespace AMISS_NAMESPACE
