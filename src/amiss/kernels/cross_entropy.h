@@ -265,7 +265,7 @@ bool cross_entropy(const amiss::RowTask<T>& task, std::size_t start, std::size_t
   for (std::size_t row = start; row < start + n; ++row) {
     for (std::size_t i = 0; i < count; ++i) measure_part(task, row, i, parts[i]);
     fine &= join_parts(task, row, parts, total);
-    for (std::size_t i = 0; i < count; ++i) finish_part(task, row, i, parts[i]);
+    for (std::size_t i = count; i > 0; --i) finish_part(task, row, i - 1, parts[i - 1]);  // the last is in the cache
   }
   return fine;
 }
