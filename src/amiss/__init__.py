@@ -25,6 +25,7 @@ from amiss.core.errors import (
 from amiss.core.targets import one_hot
 from amiss.losses import *  # noqa: F403 - the catalogue; its stub names every loss
 from amiss.losses import __all__ as _losses
+from amiss.losses._linear import LinearCrossEntropy
 from amiss.naming import catalogue, get
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     "DTypeError",
     "DomainError",
     "Facts",
+    "LinearCrossEntropy",
     "Loss",
     "ParameterError",
     "ShapeError",

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+from amiss.arrays.products import MatrixProducts
 
 __all__ = ["TorchNamespace", "is_array", "namespace"]
 
@@ -24,7 +25,7 @@ def namespace(array: Any) -> "TorchNamespace":
     return _namespace(array.dtype, array.device)
 
 
-class TorchNamespace(ArrayNamespace):
+class TorchNamespace(MatrixProducts, ArrayNamespace):
     """PyTorch, whose names mostly are those of the array API standard."""
 
     library = "torch"
@@ -95,6 +96,28 @@ class TorchNamespace(ArrayNamespace):
 
     def from_host(self, array: Any) -> Array:
         return torch.from_numpy(array)
+
+    def set_product(self, out: Array, a: Array, b: Array) -> None:
+        if a.dtype == out.dtype:
+            torch.mm(a, b, out=out)
+        else:
+            out.copy_(torch.mm(a, b))
+
+    def add_product(self, out: Array, a: Array, b: Array, step: int) -> None:
+        if a.dtype == out.dtype:
+            out.addmm_(a, b)
+        else:
+            super().add_product(out, a, b, step)
+
+    def nonzero(self, condition: Array) -> Array:
+        return torch.nonzero(condition)[:, 0]
+
+    def untracked(self, x: Array) -> Array:
+        return x.detach()
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def with_gradients(self, work: Any, *operands: Array | None) -> Array:
+        return _Work.apply(work, *operands)
 
     def differentiable(self, formulas: Formulas, prediction: Array, target: Array) -> Array:
         value = _CompiledValue if torch.compiler.is_compiling() else _Value
@@ -211,3 +234,33 @@ class _CompiledValue(torch.autograd.Function):  # type: ignore[misc]
             xp, upstream
         )
         return None, None, by_prediction, by_target
+
+
+class _Work(torch.autograd.Function):  # type: ignore[misc]
+    """A value whose gradients are computed with it, since both read the same large arrays.
+
+    They are held for one backward pass, which may keep them as they are. A second pass through a retained
+    graph computes them again, as does the first where it is only there that the upstream derivative is known
+    to be one number, or where float16 needs its scale.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, work: Any, *operands: Array | None) -> Array:
+        ctx.work, wanted = work, ctx.needs_input_grad[1:]
+        ctx.save_for_backward(*operands)
+        later = not work.is_scalar or any(x is not None and x.dtype == torch.float16 for x in operands)
+        value, gradients = work.run(operands, (False,) * len(operands) if later else wanted)
+        ctx.gradients = None if later else gradients
+        return value
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, upstream: Array) -> Any:
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is None:
+            return None, *ctx.work.run(ctx.saved_tensors, ctx.needs_input_grad[1:], upstream)[1]
+        if upstream.device.type != "cpu" or upstream != 1.0:
+            for gradient in gradients:
+                if gradient is not None:
+                    gradient.mul_(upstream)
+        return None, *gradients

@@ -161,11 +161,15 @@ def cross_entropy(
     smoothing: float = 0.0,
     factor: float = 1.0,
     wanted: Sequence[str] = ("value",),
+    gradient: Any = None,
 ) -> dict[str, Any] | None:
     """Return "value", "gradient" and "sum" (of values) of softmax cross-entropy with class indices.
 
     Shapes:
         prediction, gradient: (..., K). label, weight, value: (...).
+
+    The gradient is written to `gradient`, if that is given: contiguous, of the prediction's shape and dtype,
+    and apart from it.
 
     Returns None where the kernel does not fit, or where a label is no class, which the portable path names.
     """
@@ -178,8 +182,10 @@ def cross_entropy(
     results = {
         quantity: np.empty(label.shape if quantity == "value" else prediction.shape, prediction.dtype)
         for quantity in wanted
-        if quantity != "sum"
+        if quantity != "sum" and not (quantity == "gradient" and gradient is not None)
     }
+    if "gradient" in wanted and gradient is not None:
+        results["gradient"] = gradient
     fine, total_of_values, shrink = _compiled.cross_entropy(
         prediction,
         label,
