@@ -5,7 +5,16 @@ with three things that are no arrays: SymPy symbols (`symbolic`), recorded opera
 numbers of 400 digits and more (`precise`). No framework is imported before an array of it arrives.
 """
 
-from amiss.arrays.dispatch import array_libraries, is_array, namespace_of
+from amiss.arrays.dispatch import array_libraries, is_array, namespace_of, untraced
 from amiss.arrays.namespace import Array, ArrayNamespace, Formulas, Namespace
 
-__all__ = ["Array", "ArrayNamespace", "Formulas", "Namespace", "array_libraries", "is_array", "namespace_of"]
+__all__ = [
+    "Array",
+    "ArrayNamespace",
+    "Formulas",
+    "Namespace",
+    "array_libraries",
+    "is_array",
+    "namespace_of",
+    "untraced",
+]

@@ -6,7 +6,7 @@ from typing import Any
 
 from amiss.arrays.namespace import ArrayNamespace
 
-__all__ = ["LIBRARIES", "array_libraries", "is_array", "library_of", "namespace_of"]
+__all__ = ["LIBRARIES", "array_libraries", "is_array", "library_of", "namespace_of", "untraced"]
 
 LIBRARIES = ("numpy", "torch", "jax", "tensorflow")
 """Top-level modules whose arrays a loss takes; `amiss.arrays.<name>` holds the namespace of each."""
@@ -50,6 +50,13 @@ def namespace_of(array: object) -> ArrayNamespace:
         raise LookupError(f"{type(array).__module__}.{type(array).__qualname__} is no array that amiss knows")
     namespace: ArrayNamespace = _module(name).namespace(array)
     return namespace
+
+
+def untraced(array: object, function: Any, *arguments: Any) -> Any:
+    """Return what a function of `array` gives; where PyTorch compiles the program, that stays in Python."""
+    if library_of(array) == "torch":
+        return _module("torch").untraced(function, *arguments)
+    return function(*arguments)
 
 
 def array_libraries() -> list[str]:

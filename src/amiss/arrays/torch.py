@@ -12,7 +12,7 @@ import torch
 from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
 from amiss.arrays.products import MatrixProducts
 
-__all__ = ["TorchNamespace", "is_array", "namespace"]
+__all__ = ["TorchNamespace", "is_array", "namespace", "untraced"]
 
 
 def is_array(value: object) -> bool:
@@ -23,6 +23,12 @@ def is_array(value: object) -> bool:
 def namespace(array: Any) -> "TorchNamespace":
     """Return the namespace bound to the dtype and device of `array`."""
     return _namespace(array.dtype, array.device)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def untraced(function: Any, *arguments: Any) -> Any:
+    """Return what a function gives; a program that is being compiled leaves it to Python."""
+    return function(*arguments)
 
 
 class TorchNamespace(MatrixProducts, ArrayNamespace):
@@ -115,7 +121,6 @@ class TorchNamespace(MatrixProducts, ArrayNamespace):
     def untracked(self, x: Array) -> Array:
         return x.detach()
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def with_gradients(self, work: Any, *operands: Array | None) -> Array:
         return _Work.apply(work, *operands)
 
@@ -254,13 +259,29 @@ class _Work(torch.autograd.Function):  # type: ignore[misc]
         return value
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, upstream: Array) -> Any:
-        gradients, ctx.gradients = ctx.gradients, None
-        if gradients is None:
-            return None, *ctx.work.run(ctx.saved_tensors, ctx.needs_input_grad[1:], upstream)[1]
-        if upstream.device.type != "cpu" or upstream != 1.0:
-            for gradient in gradients:
-                if gradient is not None:
-                    gradient.mul_(upstream)
+        operands, gradients, ctx.gradients = ctx.saved_tensors, ctx.gradients, None
+        with torch.no_grad():
+            if gradients is None:
+                gradients = ctx.work.run(operands, ctx.needs_input_grad[1:], upstream)[1]
+            elif upstream.device.type != "cpu" or upstream != 1.0:
+                for gradient in gradients:
+                    if gradient is not None:
+                        gradient.mul_(upstream)
+        if torch.is_grad_enabled():
+            inputs = [upstream, *(x for x in operands if x is not None)]
+            gradients = [None if x is None else _Final.apply(ctx.work, x, *inputs) for x in gradients]
         return None, *gradients
+
+
+class _Final(torch.autograd.Function):  # type: ignore[misc]
+    """A gradient that depends on its inputs, and that cannot be differentiated in them."""
+
+    @staticmethod
+    def forward(ctx: Any, work: Any, gradient: Array, *inputs: Array) -> Array:
+        ctx.work = work
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Array) -> Any:
+        raise ctx.work.no_second_derivative()

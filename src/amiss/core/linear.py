@@ -14,6 +14,7 @@ import numpy as np
 
 from amiss import kernels
 from amiss.arrays import Array
+from amiss.core.errors import BackendError
 from amiss.core.inputs import Batch
 from amiss.core.reduction import Reduction
 from amiss.core.rows import ClassLoss
@@ -105,6 +106,13 @@ class LinearWork:
     def is_scalar(self) -> bool:
         """Whether the value is one number."""
         return self.reduce.kind != "none"
+
+    def no_second_derivative(self) -> BackendError:
+        """Return the error that a derivative of a gradient raises."""
+        return BackendError(
+            f"{self.reduce.owner}: a gradient must not be differentiated again; got a second derivative. "
+            "Compute the logits, and give them to CrossEntropy."
+        )
 
     @cached_property
     def _driver(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from amiss.arrays import Array
+from amiss.arrays import Array, untraced
 from amiss.core.classes import check_class_weight, check_ignore_index
 from amiss.core.errors import ParameterError
 from amiss.core.linear import LinearWork
@@ -13,6 +13,10 @@ from amiss.core.reduction import Reduction
 from amiss.losses.classification import BELOW_ONE, CrossEntropy
 
 __all__ = ["LinearCrossEntropy", "LinearGradients"]
+
+
+_Arrays = tuple[Array, Array, Array, Array | None, Array | None]
+"""hidden, weight, target, bias and sample_weight."""
 
 
 class LinearGradients(NamedTuple):
@@ -142,8 +146,8 @@ class LinearCrossEntropy:
             >>> float(loss([[1.0], [5.0]], [[0.0], [0.0]], [0, -1]))  # log 2, of one item
             0.6931471805599453
         """
-        work, operands = self._open(hidden, weight, target, bias, sample_weight, reduction, normalizer, empty)
-        return work.batch.xp.with_gradients(work, *operands)
+        arrays = (hidden, weight, target, bias, sample_weight)
+        return untraced(hidden, self._value, arrays, reduction, normalizer, empty)
 
     def value_and_gradient(
         self,
@@ -166,24 +170,25 @@ class LinearCrossEntropy:
             >>> gradients.bias  # softmax - one-hot
             array([-0.5,  0.5])
         """
-        work, operands = self._open(hidden, weight, target, bias, sample_weight, reduction, normalizer, empty)
-        plain = tuple(None if x is None else work.batch.xp.untracked(x) for x in operands)
-        value, gradients = work.run(plain, (True, True, True))
+        arrays = (hidden, weight, target, bias, sample_weight)
+        value, gradients = untraced(hidden, self._value_and_gradients, arrays, reduction, normalizer, empty)
         return value, LinearGradients(*gradients)
 
+    def _value(self, arrays: _Arrays, reduction: str, normalizer: Any, empty: str) -> Array:
+        work, operands = self._open(arrays, reduction, normalizer, empty)
+        return work.batch.xp.with_gradients(work, *operands)
+
+    def _value_and_gradients(
+        self, arrays: _Arrays, reduction: str, normalizer: Any, empty: str
+    ) -> tuple[Array, tuple[Array | None, ...]]:
+        work, operands = self._open(arrays, reduction, normalizer, empty)
+        plain = tuple(None if x is None else work.batch.xp.untracked(x) for x in operands)
+        return work.run(plain, (True, True, True))
+
     def _open(
-        self,
-        hidden: Array,
-        weight: Array,
-        target: Array,
-        bias: Array | None,
-        sample_weight: Array | None,
-        reduction: str,
-        normalizer: Any,
-        empty: str,
+        self, arrays: _Arrays, reduction: str, normalizer: Any, empty: str
     ) -> tuple[LinearWork, tuple[Array, Array, Array | None]]:
         owner = type(self).__name__
         reduce = Reduction(owner, reduction, normalizer, empty)
-        arrays = (hidden, weight, target, bias, sample_weight)
         batch, items, operands = open_operands(owner, *arrays, self.ignore_index, self.class_weight)
         return LinearWork(self.cross_entropy, batch, reduce, self.memory, items), operands
