@@ -105,7 +105,7 @@ def test_without_kernels_it_is_the_same(library, memory, monkeypatch):
 
 
 def test_the_budgets_of_these_tests_cut_rows_and_classes():
-    chunks = [Chunks.within(memory, (N, V, D), 8, 0) for memory in MEMORY]
+    chunks = [Chunks.within(memory, (N, V, D), 8) for memory in MEMORY]
     assert [chunk.classes < V for chunk in chunks] == [False, False, False, True, True]
     rows = [chunk.rows for chunk in chunks]
     assert rows[0] == N > rows[1] > rows[2] >= 4

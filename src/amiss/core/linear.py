@@ -27,13 +27,16 @@ FEWEST_ROWS = 4
 """With fewer whole rows than these in a chunk, rows are cut into tiles of classes, though each logit is then
 computed twice."""
 
+EVEN_ROWS = 32
+"""Of many rows a chunk takes a multiple of so many, which suits the products."""
+
 TILE_ROWS = 64
 """How many rows a chunk has at most where rows are cut into tiles."""
 
 COPIES = 14
 """How many arrays the portable formulas hold at once, at most, each as large as their input."""
 
-LAG = 8
+LAG = 16
 """The derivative of a chunk trails its logits by one in so many rows. Fewer rows would leave threads idle;
 how many threads there are must not matter, since what is rounded away depends on the chunks."""
 
@@ -56,7 +59,14 @@ class Chunks:
 
     @classmethod
     def within(
-        cls, memory: int, shape: tuple[int, int, int], size: int, copies: int, half: bool = False
+        cls,
+        memory: int,
+        shape: tuple[int, int, int],
+        size: int,
+        copies: int = 0,
+        half: bool = False,
+        gathered: bool = True,
+        adds: bool = True,
     ) -> "Chunks":
         """Return the largest chunks within a budget.
 
@@ -66,22 +76,26 @@ class Chunks:
             size: bytes of a number.
             copies: logits held beside each logit that is being turned into a derivative.
             half: whether products are of half precision, so that logits and derivatives are copied.
+            gathered: whether the rows of a chunk are copied together first.
+            adds: whether a product is held before it is added to the weight's gradient.
         """
         rows, classes, width = max(1, shape[0]), shape[1], shape[2]
-        product = min(memory // 16, 2**22)
-        step = max(1, product // (size * width))
+        product = min(memory // 16, 2**22) if adds or half else 0
+        step = max(1, min(memory // 16, 2**22) // (size * width))
         line = size * classes  # a row of logits
-        whole = line * (3 if half else 2) // 2 + 3 * size * width
+        whole = line * (3 if half else 2) // 2 + (3 * size * width if gathered else 0)
         free = memory - product - 2 * line
         # A row costs itself and its part of the lag; then the lag is rounded, and the rows take the rest.
-        most = min(rows, free * LAG // (LAG * whole + copies * line))
+        most = min(rows, free * LAG // (LAG * whole + (1 + copies) * line))
         if most < min(rows, FEWEST_ROWS):
             numbers = max(16, memory // (size * (COPIES + 6)))
             tile = min(classes, max(isqrt(classes), numbers // min(rows, TILE_ROWS), min(numbers, 512)))
             return cls(max(1, min(rows, TILE_ROWS, numbers // tile, numbers // width)), 0, tile, step)
         lag = max(1, most // LAG)
-        most = max(1, min(rows, (free - lag * copies * line) // whole))
-        return cls(-(-rows // -(-rows // most)), lag, classes, step)
+        most = max(1, min(rows, (free - lag * (1 + copies) * line) // whole))
+        even = EVEN_ROWS if most >= 4 * EVEN_ROWS else 1
+        parts = -(-rows // (most // even * even))  # as equal as may be
+        return cls(-(-rows // (parts * even)) * even, lag, classes, step)
 
 
 @dataclass
@@ -146,7 +160,7 @@ class LinearWork:
         label = xp.reshape(self.batch.target, (-1,))
         kept = self._kept()
         count = flat.shape[0] if kept is None else kept.shape[0]
-        chunks = self._chunks(count, weight)
+        chunks = self._chunks(count, weight, kept is not None)
         terms = xp.zeros_of(flat.shape[0])
         gradients = _Sums(xp, flat, weight, bias, wanted, chunks, count, kept is None)
         logits = _Logits(self, chunks, weight, bias, min(chunks.rows, count), any(wanted))
@@ -167,12 +181,13 @@ class LinearWork:
         kept = xp.nonzero(xp.reshape(counted, (-1,)))
         return None if kept.shape[0] == counted.reshape(-1).shape[0] else kept
 
-    def _chunks(self, count: int, weight: Array) -> Chunks:
+    def _chunks(self, count: int, weight: Array, gathered: bool) -> Chunks:
         xp = self.batch.xp
         probe = xp.zeros_of(1)
-        compiled = kernels.available() and xp.host(probe) is not None
+        copies = 0 if kernels.available() and xp.host(probe) is not None else COPIES
         shape, half = (count, *weight.shape), weight.dtype != xp.dtype
-        return Chunks.within(self.memory, shape, probe.itemsize, 0 if compiled else COPIES, half)
+        adds = xp.library == "numpy"
+        return Chunks.within(self.memory, shape, probe.itemsize, copies, half, gathered, adds)
 
 
 class _Sums:
