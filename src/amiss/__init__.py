@@ -26,6 +26,7 @@ from amiss.core.targets import one_hot
 from amiss.kernels import threads
 from amiss.losses import *  # noqa: F403 - the catalogue; its stub names every loss
 from amiss.losses import __all__ as _losses
+from amiss.losses._linear import LinearCrossEntropy
 from amiss.naming import catalogue, get
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     "DTypeError",
     "DomainError",
     "Facts",
+    "LinearCrossEntropy",
     "Loss",
     "ParameterError",
     "ShapeError",

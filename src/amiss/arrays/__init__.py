@@ -5,7 +5,14 @@ with three things that are no arrays: SymPy symbols (`symbolic`), recorded opera
 numbers of 400 digits and more (`precise`). No framework is imported before an array of it arrives.
 """
 
-from amiss.arrays.dispatch import array_libraries, is_array, library_of, namespace_of, reduced
+from amiss.arrays.dispatch import (
+    array_libraries,
+    is_array,
+    library_of,
+    namespace_of,
+    reduced,
+    untraced,
+)
 from amiss.arrays.namespace import Array, ArrayNamespace, Formulas, Namespace
 
 __all__ = [
@@ -18,4 +25,5 @@ __all__ = [
     "library_of",
     "namespace_of",
     "reduced",
+    "untraced",
 ]

@@ -6,7 +6,15 @@ from typing import Any
 
 from amiss.arrays.namespace import ArrayNamespace
 
-__all__ = ["LIBRARIES", "array_libraries", "is_array", "library_of", "namespace_of", "reduced"]
+__all__ = [
+    "LIBRARIES",
+    "array_libraries",
+    "is_array",
+    "library_of",
+    "namespace_of",
+    "reduced",
+    "untraced",
+]
 
 LIBRARIES = ("numpy", "torch", "jax", "tensorflow")
 """Top-level modules whose arrays a loss takes; `amiss.arrays.<name>` holds the namespace of each."""
@@ -55,6 +63,13 @@ def namespace_of(array: object) -> ArrayNamespace:
 def reduced(*arguments: Any) -> Any:
     """Return `amiss.arrays.torch.reduced` of tensors."""
     return _module("torch").reduced(*arguments)
+
+
+def untraced(array: object, function: Any, *arguments: Any) -> Any:
+    """Return what a function of `array` gives; where PyTorch compiles the program, that stays in Python."""
+    if library_of(array) == "torch":
+        return _module("torch").untraced(function, *arguments)
+    return function(*arguments)
 
 
 def array_libraries() -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+from amiss.arrays.products import MatrixProducts
 
 __all__ = ["NumpyNamespace", "is_array", "namespace"]
 
@@ -24,7 +25,7 @@ def namespace(array: Any) -> "NumpyNamespace":
     return _namespace(array.dtype)
 
 
-class NumpyNamespace(ArrayNamespace):
+class NumpyNamespace(MatrixProducts, ArrayNamespace):
     """NumPy has no tape: a value carries no gradient, and every value can be read."""
 
     library = "numpy"

@@ -11,8 +11,9 @@ import torch
 
 from amiss import kernels
 from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+from amiss.arrays.products import MatrixProducts
 
-__all__ = ["TorchNamespace", "is_array", "namespace", "reduced"]
+__all__ = ["TorchNamespace", "is_array", "namespace", "reduced", "untraced"]
 
 
 def is_array(value: object) -> bool:
@@ -25,7 +26,13 @@ def namespace(array: Any) -> "TorchNamespace":
     return _namespace(array.dtype, array.device)
 
 
-class TorchNamespace(ArrayNamespace):
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def untraced(function: Any, *arguments: Any) -> Any:
+    """Return what a function gives; a program that is being compiled leaves it to Python."""
+    return function(*arguments)
+
+
+class TorchNamespace(MatrixProducts, ArrayNamespace):
     """PyTorch, whose names mostly are those of the array API standard."""
 
     library = "torch"
@@ -96,6 +103,27 @@ class TorchNamespace(ArrayNamespace):
 
     def from_host(self, array: Any) -> Array:
         return torch.from_numpy(array)
+
+    def set_product(self, out: Array, a: Array, b: Array) -> None:
+        if a.dtype == out.dtype:
+            torch.mm(a, b, out=out)
+        else:
+            out.copy_(torch.mm(a, b))
+
+    def add_product(self, out: Array, a: Array, b: Array, step: int) -> None:
+        if a.dtype == out.dtype:
+            out.addmm_(a, b)
+        else:
+            super().add_product(out, a, b, step)
+
+    def nonzero(self, condition: Array) -> Array:
+        return torch.nonzero(condition)[:, 0]
+
+    def untracked(self, x: Array) -> Array:
+        return x.detach()
+
+    def with_gradients(self, work: Any, *operands: Array | None) -> Array:
+        return _Work.apply(work, *operands)
 
     def differentiable(self, formulas: Formulas, prediction: Array, target: Array) -> Array:
         value = _CompiledValue if torch.compiler.is_compiling() else _Value
@@ -296,3 +324,49 @@ class _CompiledValue(torch.autograd.Function):  # type: ignore[misc]
             xp, upstream
         )
         return None, None, by_prediction, by_target
+
+
+class _Work(torch.autograd.Function):  # type: ignore[misc]
+    """A value whose gradients are computed with it, since both read the same large arrays.
+
+    They are held for one backward pass, which may keep them as they are. A second pass through a retained
+    graph computes them again, as does the first where it is only there that the upstream derivative is known
+    to be one number, or where float16 needs its scale.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, work: Any, *operands: Array | None) -> Array:
+        ctx.work, wanted = work, ctx.needs_input_grad[1:]
+        ctx.save_for_backward(*operands)
+        later = not work.is_scalar or any(x is not None and x.dtype == torch.float16 for x in operands)
+        value, gradients = work.run(operands, (False,) * len(operands) if later else wanted)
+        ctx.gradients = None if later else gradients
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Array) -> Any:
+        operands, gradients, ctx.gradients = ctx.saved_tensors, ctx.gradients, None
+        with torch.no_grad():
+            if gradients is None:
+                gradients = ctx.work.run(operands, ctx.needs_input_grad[1:], upstream)[1]
+            elif upstream.device.type != "cpu" or upstream != 1.0:
+                for gradient in gradients:
+                    if gradient is not None:
+                        gradient.mul_(upstream)
+        if torch.is_grad_enabled():
+            inputs = [upstream, *(x for x in operands if x is not None)]
+            gradients = [None if x is None else _Final.apply(ctx.work, x, *inputs) for x in gradients]
+        return None, *gradients
+
+
+class _Final(torch.autograd.Function):  # type: ignore[misc]
+    """A gradient that depends on its inputs, and that cannot be differentiated in them."""
+
+    @staticmethod
+    def forward(ctx: Any, work: Any, gradient: Array, *inputs: Array) -> Array:
+        ctx.work = work
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Array) -> Any:
+        raise ctx.work.no_second_derivative()

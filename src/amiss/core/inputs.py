@@ -15,6 +15,7 @@ __all__ = [
     "dtype_name",
     "expand_weight",
     "fill",
+    "open_floating",
     "open_prediction",
     "outputs",
     "require_same_shape",
@@ -67,35 +68,40 @@ def open_prediction(owner: str, prediction: Any) -> tuple[Any, Any, Any]:
         DTypeError: the prediction is not made of real numbers, or is an integer tensor.
         BackendError: the prediction is of a library that amiss does not know.
     """
-    if not is_array(prediction) or isinstance(prediction, np.ma.MaskedArray):
-        prediction = _from_python(owner, "prediction", prediction)
-    xp = namespace_of(prediction)
-    kind = xp.kind(prediction)
-    if xp.library == "numpy" and kind in ("integral", "bool"):
-        prediction = prediction.astype(np.float64)
-        xp = namespace_of(prediction)
-    elif xp.library == "numpy" and not prediction.dtype.isnative:
-        prediction = prediction.astype(prediction.dtype.newbyteorder("="))
-        xp = namespace_of(prediction)
-    elif kind != "floating":
-        raise DTypeError(
-            f"{owner}: prediction must hold floating-point numbers; got dtype {dtype_name(prediction)}. "
-            "Convert it first: a gradient with respect to whole numbers has no meaning."
-        )
-    dtype = prediction.dtype
-    if xp.is_half():
-        xp = xp.single()
-    elif xp.library == "numpy" and not dtype.isnative:
-        prediction = prediction.astype(dtype.newbyteorder("="))
-        xp = namespace_of(prediction)
-    return xp, xp.cast(xp.asarray(prediction)), dtype
+    xp, prediction, dtype = open_floating(owner, "prediction", prediction)
+    return xp, xp.cast(prediction), dtype
 
 
-def convert(xp: Any, owner: str, argument: str, x: Any) -> Any:
-    """Return a target or weight as an array of the prediction's library, its dtype kept.
+def open_floating(owner: str, argument: str, x: Any) -> tuple[Any, Any, Any]:
+    """Return the namespace of the computation, x as a floating array of the library, and its dtype.
 
     Raises:
-        BackendError: x is an array of another library than the prediction's.
+        DTypeError: x is not made of real numbers, or is an integer tensor.
+        BackendError: x is of a library that amiss does not know.
+    """
+    if not is_array(x) or isinstance(x, np.ma.MaskedArray):
+        x = _from_python(owner, argument, x)
+    xp = namespace_of(x)
+    kind = xp.kind(x)
+    if xp.library == "numpy" and kind in ("integral", "bool"):
+        x = x.astype(np.float64)
+        xp = namespace_of(x)
+    elif xp.library == "numpy" and not x.dtype.isnative:
+        x = x.astype(x.dtype.newbyteorder("="))
+        xp = namespace_of(x)
+    elif kind != "floating":
+        raise DTypeError(
+            f"{owner}: {argument} must hold floating-point numbers; got dtype {dtype_name(x)}. "
+            "Convert it first: a gradient with respect to whole numbers has no meaning."
+        )
+    return xp.single() if xp.is_half() else xp, xp.asarray(x), x.dtype
+
+
+def convert(xp: Any, owner: str, argument: str, x: Any, leader: str = "prediction") -> Any:
+    """Return a target or weight as an array of the library of the prediction (or `leader`), its dtype kept.
+
+    Raises:
+        BackendError: x is an array of another library.
         DTypeError: x is None, text, complex or objects.
     """
     if not is_array(x) or isinstance(x, np.ma.MaskedArray):
@@ -103,7 +109,7 @@ def convert(xp: Any, owner: str, argument: str, x: Any) -> Any:
     other = namespace_of(x)
     if other.library not in (xp.library, "numpy"):
         raise BackendError(
-            f"{owner}: {argument} must be of the prediction's array library; got a {xp.library} prediction "
+            f"{owner}: {argument} must be of the {leader}'s array library; got a {xp.library} {leader} "
             f"and a {other.library} {argument}. Convert one of them."
         )
     if other.kind(x) == "other":
@@ -201,14 +207,14 @@ def require_same_shape(xp: Any, owner: str, prediction: Any, other: Any, argumen
         )
 
 
-def expand_weight(xp: Any, owner: str, weight: Any, items: Any) -> Any:
+def expand_weight(xp: Any, owner: str, weight: Any, items: Any, argument: str = "weight") -> Any:
     """Return one weight per item from a weight of the items' shape, a leading part of it, or with 1s in it.
 
     Raises:
         ShapeError: the weight has another shape.
         DomainError: some weight is NaN.
     """
-    weight = xp.cast(convert(xp, owner, "weight", weight))
+    weight = xp.cast(convert(xp, owner, argument, weight))
     shape, got = xp.shape(items), xp.shape(weight)
     leading = len(got) <= len(shape) and same_shape(shape[: len(got)], got)
     explicit = len(got) == len(shape) and all(
@@ -216,11 +222,11 @@ def expand_weight(xp: Any, owner: str, weight: Any, items: Any) -> Any:
     )
     if not (leading or explicit):
         raise ShapeError(
-            f"{owner}: weight must have the items' shape {shape} or a leading part of it; got {got}. "
-            "Write other axes out with length 1, as in weight[None, :]."
+            f"{owner}: {argument} must have the items' shape {shape} or a leading part of it; got {got}. "
+            f"Write other axes out with length 1, as in {argument}[None, :]."
         )
     present = ~xp.isnan(weight)
     if inspects(xp, present):
-        first_bad(xp, owner, "weight", "a number", weight, present, "A weight of 0 removes an item.")
+        first_bad(xp, owner, argument, "a number", weight, present, "A weight of 0 removes an item.")
     weight = xp.reshape(weight, got + (1,) * (len(shape) - len(got)))
     return xp.broadcast(weight, items)

@@ -73,6 +73,16 @@ class Reduction:
             mean = xp.where(xp.abs(total) < math.inf, mean, shrunk)
         return xp.scalar(xp.where(nothing, self.of_nothing, mean))
 
+    def value_of_terms(self, batch: Batch, terms: Any) -> Any:
+        """Return the reduced value of terms that `factor` has multiplied already."""
+        xp = batch.xp
+        if self.kind == "none":
+            return xp.scalar(terms)
+        total = _total(xp, terms)
+        if self.kind == "sum":
+            return xp.scalar(total)
+        return xp.scalar(xp.where(self._is_nothing(xp, self._divisor(batch, terms)), self.of_nothing, total))
+
     @property
     def of_nothing(self) -> float:
         """The mean over nothing."""
@@ -144,7 +154,11 @@ def weight_of(batch: Batch, items: Any) -> Any:
     xp, share = batch.xp, _shares(batch)
     if share is None:
         return xp.count(items)
-    return xp.dtype.type(kernels.total(share)) if xp.library == "numpy" else xp.total(share)
+    return _total(xp, share)
+
+
+def _total(xp: Any, x: Any) -> Any:
+    return xp.dtype.type(kernels.total(x)) if xp.library == "numpy" else xp.total(x)
 
 
 def _shares(batch: Batch) -> Any:

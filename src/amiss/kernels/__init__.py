@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -115,24 +115,13 @@ class threads:  # noqa: N801 - used like a function, in a `with` block
         _threads = self._before
 
 
-class ScaledSum(NamedTuple):
-    """A sum that was shrunk by a power of two if it would have overflowed."""
-
-    sum: float
-    shrink: float
-
-    def over(self, divisor: float) -> float:
-        """Return the sum divided by a number, which may be finite where the sum is not."""
-        return self.sum / divisor / self.shrink
-
-
-@cache
+@lru_cache(maxsize=1024)
 def kernel(name: str, parameters: tuple[float, ...]) -> Any:
     """Return the kernel of a loss with its parameters, in the order of its fields, or None."""
     return _compiled.Kernel(name, list(parameters)) if _compiled and name in _NAMES else None
 
 
-@cache
+@lru_cache(maxsize=1024)
 def softmax(class_weight: tuple[float, ...] | None, ignored: int | None, smoothing: float) -> Any:
     """Return the kernel of softmax cross-entropy with class indices, or None if nothing is compiled."""
     if _compiled is None:
