@@ -116,13 +116,24 @@ def test_all_options_together(classes, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("classes", [3, 20, 200, 30_000])
 def test_any_shift_of_the_logits(classes, dtype):
-    # Around 264 and 1508 the logits become so large that they are counted from the largest one.
     shifts = (0, 200, 263.5, 264.5, 300, 1507, 1509, 1e4, 1e8, 1e14)
     z, label = draw(2 * len(shifts), classes, np.float32, scale=2.0)
     label[::2] = z[::2].argmax(-1)
     z = z + np.array([*shifts, *(-shift for shift in shifts)])[:, None]
     assert_exact(z.astype(dtype), label)
     assert_exact(z.astype(dtype), label, smoothing=0.3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", [3, 20, 200, 30_000])
+def test_a_constant_added_to_all_logits_changes_no_bit(classes, dtype):
+    z, label = draw(20, classes, dtype)
+    z = np.round(z.clip(-100, 100) * 1024) / dtype(1024)
+    for options in ({}, {"smoothing": 0.1}):
+        expected = driven(z, label, **options)
+        for shift in (1, -37, 1000):
+            found = driven(z + dtype(shift), label, **options)
+            assert all(map(np.array_equal, found, expected))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -25,10 +25,10 @@ template <class T> AMISS_INLINE void turn_back(const T* __restrict turned, std::
 
 // What is known of sixteen rows.
 template <class T> struct SixteenRows {
-  T top[lanes], term[lanes];               // the largest logit and its exponential
-  T others[lanes], lost[lanes];            // the sum of the smaller exponentials, with its rounding error
-  T ties[lanes];                           // how many logits are the largest
-  T far[lanes];                            // the weighted sum of how far the logits lie below the largest one
+  T top[lanes];                   // the largest logit
+  T others[lanes], lost[lanes];   // the sum of the smaller exponentials, with its rounding error
+  T ties[lanes];                  // how many logits are the largest
+  T far[lanes], far_lost[lanes];  // the weighted sum of how far the logits lie below the largest one
 };
 
 // The largest logits of sixteen turned rows; NaN is passed over.
@@ -39,7 +39,8 @@ template <class T> AMISS_INLINE Vector<T> largest_of(const T* z, std::size_t k) 
 }
 
 // The weighted sum of how far the logits of turned rows lie below the largest one.
-template <class T> AMISS_INLINE Vector<T> gaps_of(const T* z, std::size_t k, Vector<T> top, const T* c) {
+template <class T>
+AMISS_INLINE void add_gaps(const T* z, std::size_t k, Vector<T> top, const T* c, T* far, T* far_lost) {
   Vector<T> sum = {}, lost = {};
   for (std::size_t i = 0; i < k; ++i) {
     if (c && c[i] == T(0)) continue;
@@ -48,7 +49,8 @@ template <class T> AMISS_INLINE Vector<T> gaps_of(const T* z, std::size_t k, Vec
     lost += (sum - (whole - back)) + (gap - back);
     sum = whole;
   }
-  return sum + lost;
+  store<T>(far, sum);
+  store<T>(far_lost, lost);
 }
 
 // Measures sixteen turned rows and replaces their logits by exponentials. Where the largest logit is not finite
@@ -56,9 +58,8 @@ template <class T> AMISS_INLINE Vector<T> gaps_of(const T* z, std::size_t k, Vec
 template <class T> void measure_turned(T* z, std::size_t k, bool measures_gaps, const T* c, SixteenRows<T>& out) {
   using V = Vector<T>;
   for (std::size_t part = 0; part < lanes; part += Register<T>::width, z += Register<T>::width) {
-    const V top = largest_of<T>(z, k), size = top < T(0) ? -top : top;
-    const Anchor<V> anchor = anchor_at<T, V>(top, size > Softmax<T>::far ? top : V{});
-    store<T>(out.far + part, measures_gaps ? gaps_of<T>(z, k, top, c) : Vector<T>{});
+    const V top = largest_of<T>(z, k);
+    if (measures_gaps) add_gaps<T>(z, k, top, c, out.far + part, out.far_lost + part);
     V sum = {}, lost = {}, ties = {};
     const auto add = [&](V x) {
       const V whole = sum + x, back = whole - sum;
@@ -66,7 +67,7 @@ template <class T> void measure_turned(T* z, std::size_t k, bool measures_gaps, 
       sum = whole;
     };
     const auto grow = [&](std::size_t i) {
-      const V given = load<T>(z + i * lanes), x = grown<T>(given, anchor);
+      const V given = load<T>(z + i * lanes), x = grown<T>(given, top);
       store<T>(z + i * lanes, x);
       ties += given == top ? all<T>(T(1)) : V{};
       return given == top ? V{} : x;
@@ -75,7 +76,6 @@ template <class T> void measure_turned(T* z, std::size_t k, bool measures_gaps, 
     for (; i + 4 <= k; i += 4) add((grow(i) + grow(i + 1)) + (grow(i + 2) + grow(i + 3)));
     for (; i < k; ++i) add(grow(i));
     store<T>(out.top + part, top);
-    store<T>(out.term + part, grown<T>(top, anchor));
     store<T>(out.others + part, sum);
     store<T>(out.lost + part, lost);
     store<T>(out.ties + part, ties);
@@ -129,7 +129,7 @@ template <class T> bool ask(const amiss::RowTask<T>& task, std::size_t first, st
 
 // The numbers of sixteen rows, each in an array of its own so that the loops over them are vectorised.
 struct Sixteen {
-  double top[lanes], term[lanes], rest[lanes], sum[lanes], far[lanes];
+  double top[lanes], rest[lanes], sum[lanes], far[lanes];
   double logit[lanes], grown[lanes];  // of the label
   double value[lanes], slope[lanes], label_slope[lanes];
 };
@@ -139,9 +139,8 @@ __attribute__((noinline)) void gather(const SixteenRows<T>& __restrict rows, Six
   for (std::size_t l = 0; l < lanes; ++l) {
     const double others = double(rows.others[l]) + double(rows.lost[l]);
     to.top[l] = double(rows.top[l]);
-    to.term[l] = double(rows.term[l]);
-    to.far[l] = double(rows.far[l]);
-    to.rest[l] = others / double(rows.term[l]) + (double(rows.ties[l]) - 1.0);
+    to.far[l] = double(rows.far[l]) + double(rows.far_lost[l]);
+    to.rest[l] = others / lifted + (double(rows.ties[l]) - 1.0);
     to.sum[l] = 1.0 + to.rest[l];
   }
 }
@@ -159,9 +158,9 @@ inline __attribute__((noinline)) void find_values(const Asked& __restrict asked,
 inline __attribute__((noinline)) void find_slopes(const Asked& __restrict asked, Sixteen& __restrict rows) {
   for (std::size_t l = 0; l < lanes; ++l) {
     const bool is_top = rows.logit[l] == rows.top[l];
-    const double term = select(is_top, 1.0, rows.grown[l] / rows.term[l]), sum = rows.sum[l];
+    const double term = select(is_top, 1.0, rows.grown[l] / lifted), sum = rows.sum[l];
     const double others = select(is_top, rows.rest[l], sum - term), factor = asked.factor[l];
-    rows.slope[l] = (asked.of_label[l] + asked.of_others[l]) * factor / (rows.term[l] * (1.0 / lifted) * sum);
+    rows.slope[l] = (asked.of_label[l] + asked.of_others[l]) * factor / sum;
     rows.label_slope[l] = (asked.of_others[l] * (term / sum) - asked.of_label[l] * (others / sum)) * factor;
   }
 }
@@ -190,7 +189,7 @@ bool sixteen_rows(const amiss::RowTask<T>& task, std::size_t first, std::size_t 
     z = given;
   }
   turn(z, k, turned);
-  SixteenRows<T> measured;
+  SixteenRows<T> measured = {};
   measure_turned<T>(turned, k, values && smooth, task.class_weight, measured);
   Asked asked;
   const bool fine = ask(task, first, count, asked);

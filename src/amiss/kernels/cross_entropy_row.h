@@ -131,13 +131,13 @@ void plan_finish(const amiss::RowTask<T>& task, const Row<T>& row, const Whole& 
   const double factor = double(row.weight * task.factor), sum = 1.0 + whole.rest;
   for (std::size_t i = 0; i < segments.count; ++i) {
     amiss::RowPart& part = parts[i];
-    part.slope = shares.of_all() * factor * below(part.top, whole.top) / (part.term / lifted * sum);
+    part.slope = shares.of_all() * factor * below(part.top, whole.top) / sum;
     part.even = shares.even * factor;
   }
   // The label and the largest class, whose terms may cancel, are computed apart.
   const auto apart = [&](std::size_t i, bool is_top) {
     amiss::RowPart& part = parts[segments.of(i)];
-    const double term = is_top ? 1.0 : double(row.e[i]) / part.term * below(part.top, whole.top);
+    const double term = is_top ? 1.0 : double(row.e[i]) / lifted * below(part.top, whole.top);
     part.patch_at[part.patches] = i;
     part.patch[part.patches++] = shares.slope(i, term, is_top ? whole.rest : sum - term, sum) * factor;
   };

@@ -1,8 +1,7 @@
 // One exponential per logit, and the sum of them: what every softmax is made of.
 //
-// A row's exponentials are exp(z) 2^m with a whole number m that brings the largest near 2^lift. A whole number
-// costs no rounding, so that no difference z - top is rounded. Where the logits are so large that this would
-// not do, `shift` is taken away first: it is the largest logit, and what counts differs from it exactly.
+// A row's exponentials are exp(z - top) 2^lift, so that none that counts is subnormal. The rounding error of the
+// difference goes into the exponential: a constant added to all logits changes no bit.
 //
 // A row goes through the cache up to three times: for the largest logit, for the exponentials with their sum, and,
 // if a gradient is wanted, for one multiplication each.
@@ -54,15 +53,15 @@ template <class T> AMISS_INLINE Vector<T> larger(Vector<T> a, Vector<T> b) { ret
 template <class T> struct Softmax;
 
 template <> struct Softmax<float> {
-  static constexpr float far = 264.0f;  // logits up to this size need no shift: twice the gap whose exp is 0
-  static constexpr float ln2_high = 0x1.62ep-1f, ln2_low = 0x1.0bfbe8p-15f;  // 10 bits times the first: exact
+  static constexpr float lowest = -131.0f;  // gaps whose exponentials, lifted, are normal numbers
+  static constexpr float ln2_high = 0x1.62ep-1f, ln2_low = 0x1.0bfbe8p-15f;  // 8 bits times the first: exact
   // exp(r) = 1 + r + r^2 (p[0] + p[1] r + ...), minimax for |r| <= ln 2 / 2 with a relative error of 2^-28.
   static constexpr float p[] = {0.499999934125f, 0.166665201078f, 0.0416683942109f, 0.00836878041118f,
                                 0.00138144670593f};
 };
 
 template <> struct Softmax<double> {
-  static constexpr double far = 1508.0;
+  static constexpr double lowest = -752.0;
   static constexpr double ln2_high = Float<double>::ln2_high, ln2_low = Float<double>::ln2_low;
   // The relative error is 2^-57.9.
   static constexpr double p[] = {0.5000000000000010720993,    0.1666666666666641023448,
@@ -79,35 +78,21 @@ constexpr double lifted = 0x1p64;
 AMISS_INLINE double first_factor(double slope) { return select(abs(slope) > 1.0, slope / lifted, slope); }
 AMISS_INLINE double second_factor(double slope) { return select(abs(slope) > 1.0, 1.0, 1.0 / lifted); }
 
-// What turns the logits of a row into exponentials; N is a number or a register of them, one per row.
-template <class N> struct Anchor {
-  N shift, lowest, magic;
-};
-
-// Given the largest logit, which is finite.
-template <class T, class N> AMISS_INLINE Anchor<N> anchor_at(N top, N shift) {
-  using F = Float<T>;
-  const N k = ((top - shift) * F::log2e + F::magic) - F::magic;
-  const N raise = (T(lift) + T(F::bias)) - k;  // the exponent of the largest in its bits, k taken away
-  return {shift, raise * -T(0.6931471805599453), raise + F::magic};
-}
-
-template <class T> AMISS_INLINE Anchor<T> anchor_at(T top) {
-  return anchor_at<T, T>(top, abs(top) > Softmax<T>::far ? top : T(0));
-}
-
-// exp(z - shift) 2^m, 0 where that is below the smallest normal number. NaN stays NaN.
-template <class T, class N> AMISS_INLINE Vector<T> grown(Vector<T> z, const Anchor<N>& anchor) {
+// exp(z - top) 2^lift, or 0 below the lowest gap, for z <= top; N is a number or a register of them. NaN stays NaN.
+template <class T, class N> AMISS_INLINE Vector<T> grown(Vector<T> z, N top) {
   using S = Softmax<T>;
-  const Vector<T> lowest = Vector<T>{} + anchor.lowest, given = z - anchor.shift;
-  const Vector<T> x = lowest > given ? lowest : given;
-  const Vector<T> exponent = x * Float<T>::log2e + anchor.magic, k = exponent - anchor.magic;
-  const Vector<T> r = (x - k * S::ln2_high) - k * S::ln2_low;
+  const Vector<T> minus = Vector<T>{} - top;
+  const Vector<T> big = minus < z ? minus : z, small = minus > z ? minus : z;  // the larger in size comes first
+  const Vector<T> gap = big + small, error = small - (gap - big);
+  constexpr T magic = Float<T>::magic + T(lift) + T(Float<T>::bias);
+  const Vector<T> exponent = gap * Float<T>::log2e + magic, k = exponent - magic;
+  const Vector<T> r = (gap - k * S::ln2_high) - (k * S::ln2_low - error);
   constexpr int degree = sizeof S::p / sizeof *S::p - 1;
   Vector<T> p = all<T>(S::p[degree]);
   for (int i = degree - 1; i >= 0; --i) p = p * r + S::p[i];
   const auto two = (VectorBits<T>)exponent << Float<T>::mantissa;
-  return (T(1) + (r + r * r * p)) * (Vector<T>)two;
+  const Vector<T> result = (T(1) + (r + r * r * p)) * (Vector<T>)two;
+  return gap < S::lowest ? Vector<T>{} : result;
 }
 
 // The sum of sixteen numbers, each with an error of its own: halves are added to each other.
@@ -217,24 +202,16 @@ template <class T> Largest<T> largest(const T* z, std::size_t n) {
   return {most[0], std::size_t(number[0])};
 }
 
-// The exponential of the largest logit: exact, where that is cheap.
-inline double grown_alone(float z, const Anchor<float>& anchor) {
-  const double raise = double(anchor.magic) - Float<float>::magic - Float<float>::bias;
-  return exp(double(z - anchor.shift)) * power_of_two(raise + Float<double>::magic);
-}
-inline double grown_alone(double z, const Anchor<double>& anchor) { return grown<double>(all(z), anchor)[0]; }
-
-// Measures a segment of at least sixteen logits. If it Stores, the exponentials are left in e, in a unit that
-// `finish` knows.
+// Measures a segment of at least sixteen logits. If it Stores, the exponentials are left in e, for `finish`.
 template <class T, bool Stores> __attribute__((noinline)) amiss::RowPart measure(const T* z, T* e, std::size_t n) {
   constexpr std::size_t parts = Register<T>::parts;
   const Largest<T> top = largest<T>(z, n);
   const bool empty = top.value == -std::numeric_limits<T>::infinity();  // or all NaN
-  const Anchor<T> anchor = anchor_at<T>(empty ? T(0) : top.value);
+  const T highest = empty ? T(0) : top.value;
   LaneSum<T> sum;
   Vector<T> ties[parts] = {};
-  const auto grow = [&, anchor](std::size_t i) {
-    const Vector<T> x = grown<T>(load<T>(z + i), anchor);
+  const auto grow = [&, highest](std::size_t i) {
+    const Vector<T> x = grown<T>(load<T>(z + i), highest);
     if constexpr (Stores) store<T>(e + i, x);
     return x;
   };
@@ -260,8 +237,8 @@ template <class T, bool Stores> __attribute__((noinline)) amiss::RowPart measure
   std::memcpy(tied, ties, sizeof tied);
   double count = empty ? 1.0 : 0.0;
   for (std::size_t l = 0; l < lanes; ++l) count += double(tied[l]);
-  const double term = empty ? lifted : grown_alone(top.value, anchor);
-  return {double(top.value), top.chunk * chunk, term, sum.total() / term + (count - 1.0), false, 0.0, 0.0, 0, {}, {}};
+  const double rest = sum.total() / lifted + (count - 1.0);
+  return {double(top.value), top.chunk * chunk, rest, false, 0.0, 0.0, 0, {}, {}};
 }
 
 // Multiplies the exponentials that `measure` left: each becomes its share of the row's sum, as `slope` says, less

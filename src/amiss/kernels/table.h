@@ -93,7 +93,7 @@ struct Segments {
 struct RowPart {
   double top;         // its largest logit
   std::size_t near;   // the place where the chunk with it starts
-  double term, rest;  // the exponential of the largest logit, in units of its own, and the sum of the others over it
+  double rest;        // the sum of the exponentials of the other logits over that of the largest
   bool done;          // nothing is left to do
   double slope, even;
   int patches;        // numbers that replace those at some places of the row
