@@ -92,11 +92,15 @@ class RecordedNamespace(Namespace):
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._known: dict[tuple[Any, ...], Node] = {}
+        self._finite: set[Node] = set()  # where its arguments are ordinary
 
     def record(self, operation: str, *operands: Any) -> Node:
         """Return the node of an operation, an old one if it was recorded before."""
-        if operation == "abs" and getattr(operands[0], "operation", "") == "neg":
-            operands = operands[0].operands  # |-x| is |x|, exactly: sigmoid(x) and sigmoid(-x) share one exp
+        if operation in ("abs", "neg") and getattr(operands[0], "operation", "") == "neg":
+            inner: Node = operands[0].operands[0]  # |-x| is |x|: sigmoid(x) and sigmoid(-x) share one exp
+            if operation == "neg":
+                return inner
+            operands = (inner,)
         key = (operation, *(x.number if isinstance(x, Node) else ("constant", repr(x)) for x in operands))
         if key not in self._known:
             node = Node(self, operation, operands)
@@ -129,9 +133,6 @@ class RecordedNamespace(Namespace):
     def sqrt(self, x: Array) -> Array:
         return self.record("sqrt", x)
 
-    def tanh(self, x: Array) -> Array:
-        return self.record("tanh", x)
-
     def maximum(self, x: Array, y: Array) -> Array:
         return self.record("maximum", x, y)
 
@@ -144,8 +145,46 @@ class RecordedNamespace(Namespace):
     def indicator(self, condition: Array) -> Array:
         return self.record("where", condition, 1.0, 0.0)
 
+    # A kernel has more digits at hand than arrays, and computes parts once: kernels/composites.h.
+    def _fading(self, x: Array, rate: float = 1.0) -> tuple[Array, Array]:
+        """Return exp(-rate |x|), and sigmoid(-rate |x|)."""
+        size = self.abs(x)
+        fading = self.exp(-size if rate == 1.0 else -rate * size)
+        return fading, self.record("small_of", fading)
+
+    def softplus(self, x: Array) -> Array:
+        result = self.relu(x) + self.record("log1p_fraction", self._fading(x)[0])
+        self._finite.add(result)
+        return result
+
+    def weigh(self, weight: Array, x: Array) -> Array:
+        return self.record("weigh", weight, x) if x in self._finite else super().weigh(weight, x)
+
+    def sigmoid(self, x: Array) -> Array:
+        small = self._fading(x)[1]
+        return self.where(x >= 0.0, 1.0 - small, small)
+
     def sigmoid_power(self, x: Array, power: Array) -> Array:
-        return self.record("sigmoid_power", x, power)  # a kernel has more digits at hand than arrays
+        return self.record("sigmoid_power", x, self.abs(x), self._fading(x)[1], power)
+
+    def sigmoid_slope(self, x: Array, weight: Array, lost: Array) -> Array:
+        return self.record("sigmoid_slope", self.abs(x), self._fading(x)[1], weight, lost)
+
+    def tanh(self, x: Array) -> Array:
+        return self.record("tanh_of_parts", x, self._fading(x, 2.0)[1])
+
+    def sech_squared(self, x: Array) -> Array:
+        small = self._fading(x, 2.0)[1]
+        return 4.0 * (small * (1.0 - small))
+
+    def log_cosh(self, x: Array) -> Array:
+        return self.record("log_cosh", self.abs(x), self._fading(x, 2.0)[0])
+
+    def expm1_minus(self, x: Array) -> Array:
+        return self.record("expm1_minus", x, self.expm1(x))
+
+    def _scaled(self, scale: Array, x: Array, grown: Array) -> Array:
+        return self.record("scaled", scale, x, grown)
 
     def splitter(self) -> Array:
         return self.record("splitter")

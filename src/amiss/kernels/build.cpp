@@ -1,8 +1,11 @@
 // Every kernel, compiled once for each instruction set: the build sets AMISS_NAMESPACE and the flags.
 
+#include <algorithm>
+
 #include "table.h"
 
-#include "math.h"
+#include "composites.h"
+#include "sums.h"
 
 namespace AMISS_NAMESPACE {
 
@@ -12,67 +15,112 @@ using amiss::Task;
 
 template <class T> struct Out {
   T value, gradient, hessian;
-  bool inside;
+  TruthOf<T> inside;
 };
 
 #include "kernels.inc"
 
-// Adds up in sixteen lanes, each with its rounding errors: vectorised, and in an order that is always the same.
-template <class T> void add_up(const T* x, std::size_t n, double shrink, Sum& sum) {
-  constexpr std::size_t lanes = 16;
-  double high[lanes] = {}, low[lanes] = {};
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (std::size_t l = 0; l < lanes; ++l) {
-      const double v = double(x[i + l]) * shrink, s = high[l] + v, back = s - high[l];
-      low[l] += (high[l] - (s - back)) + (v - back);
-      high[l] = s;
-    }
-  for (std::size_t l = 0; l < lanes; ++l) {
-    sum.add(high[l]);
-    sum.low += low[l];
-  }
-  for (; i < n; ++i) sum.add(double(x[i]) * shrink);
-}
+// Where entries lie, and what multiplies them.
+template <class S> struct Arrays {
+  const S *prediction, *target, *weight;
+  S factor, shrink;
+  S *value, *gradient, *hessian;
 
-// The loop stands in a function of its own, so that the compiler knows of no two arrays that overlap.
-template <int Wanted, bool Weighted, class T, class K>
-__attribute__((noinline)) bool loop(const K& given, std::size_t n, const T* __restrict prediction,
-                                    const T* __restrict target, const T* __restrict weight, T scale, T shrink,
-                                    T* __restrict value, T* __restrict gradient, T* __restrict hessian) {
+  Arrays from(std::size_t i) const {
+    return {prediction + i, target + i, weight ? weight + i : weight, factor, shrink,
+            value ? value + i : value, gradient ? gradient + i : gradient, hessian ? hessian + i : hessian};
+  }
+};
+
+// What was met among some entries: an argument that is not ordinary, an entry outside its domain.
+struct Met {
+  bool rare, outside;
+};
+
+// Entries in whole vectors.
+template <int Wanted, bool Weighted, bool Careful, class S, class K>
+__attribute__((noinline)) Met pass(const K& given, const Arrays<S>& arrays, std::size_t n) {
+  using T = Vector<S>;
   const K kernel = given;
-  typename Float<T>::Bits outside = 0;
-  for (std::size_t i = 0; i < n; ++i) {
+  const Arrays<S> at = arrays;
+  const T factor = at.factor, shrink = at.shrink;
+  Zone<T, Careful> zone;
+  TruthOf<T> outside = Signed<S>(0);
+  for (std::size_t i = 0; i < n; i += T::lanes) {
     Out<T> out;
-    kernel.template operator()<Wanted>(prediction[i], target[i], out);
-    T w = T(1), factor = scale;
-    bool silent = false;
+    out.inside = Signed<S>(-1);
+    kernel.template operator()<Wanted>(T::load(at.prediction + i), T::load(at.target + i), out, zone);
+    T w = S(1);
+    TruthOf<T> silent = Signed<S>(0);
     if constexpr (Weighted) {
-      w = weight[i];
+      w = T::load(at.weight + i);
       silent = w == T(0);
-      factor = w * factor;
     }
-    outside |= typename Float<T>::Bits(!(out.inside | silent));
+    const auto weighed = [&](T x, T scale) { return Weighted ? select(silent, T(0), x * (w * scale)) : x * scale; };
+    outside = outside | ~(out.inside | silent);
     if constexpr (Wanted & (amiss::wants_value | amiss::wants_sum))
-      value[i] = Weighted ? select(silent, T(0), (w * shrink) * out.value) : out.value;
-    if constexpr (Wanted & amiss::wants_gradient)
-      gradient[i] = Weighted ? select(silent, T(0), out.gradient * factor) : out.gradient * factor;
-    if constexpr (Wanted & amiss::wants_hessian)
-      hessian[i] = Weighted ? select(silent, T(0), out.hessian * factor) : out.hessian * factor;
+      (Weighted || (Wanted & amiss::wants_sum) ? weighed(out.value, shrink) : out.value).store(at.value + i);
+    if constexpr (Wanted & amiss::wants_gradient) weighed(out.gradient, factor).store(at.gradient + i);
+    if constexpr (Wanted & amiss::wants_hessian) weighed(out.hessian, factor).store(at.hessian + i);
   }
-  return outside == 0;
+  return {any(zone.rare), any(outside)};
 }
 
-template <int Wanted, bool Weighted, class T, class K>
-bool run(const K& kernel, const Task<T>& task, std::size_t start, std::size_t n, Sum& sum) {
-  constexpr bool sums = (Wanted & amiss::wants_sum) != 0;
-  T kept[sums ? block : 1];
-  T* value = sums ? kept : (Wanted & amiss::wants_value) ? task.value + start : nullptr;
-  const bool fine = loop<Wanted, Weighted, T>(
-      kernel, n, task.prediction + start, task.target + start, Weighted ? task.weight + start : nullptr,
-      task.factor, Weighted ? T(task.shrink) : T(1), value, (Wanted & amiss::wants_gradient) ? task.gradient + start : nullptr,
-      (Wanted & amiss::wants_hessian) ? task.hessian + start : nullptr);
-  if constexpr (sums) add_up(value, n, Weighted ? 1.0 : task.shrink, sum);
+// As if all were ordinary, then carefully where it was not. Where it was rare, it is likely to be so again.
+template <int Wanted, bool Weighted, class S, class K>
+bool passes(const K& kernel, const Arrays<S>& at, std::size_t n, bool& careful) {
+  Met met{careful, false};
+  if (!careful) met = pass<Wanted, Weighted, false>(kernel, at, n);
+  if constexpr (K::careful)
+    if (met.rare) met = pass<Wanted, Weighted, true>(kernel, at, n);
+  careful = met.rare;
+  return !met.outside;
+}
+
+// Fewer entries than a vector holds: the last one fills it.
+template <int Wanted, bool Weighted, class S, class K>
+bool remainder(const K& kernel, const Arrays<S>& at, std::size_t n, bool& careful) {
+  constexpr std::size_t lanes = Vector<S>::lanes;
+  S prediction[lanes], target[lanes], weight[lanes], value[lanes], gradient[lanes], hessian[lanes];
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const std::size_t i = l < n ? l : n - 1;
+    prediction[l] = at.prediction[i];
+    target[l] = at.target[i];
+    weight[l] = Weighted ? at.weight[i] : S(1);
+  }
+  const Arrays<S> padded{prediction, target, weight, at.factor, at.shrink, value, gradient, hessian};
+  const bool fine = passes<Wanted, Weighted>(kernel, padded, lanes, careful);
+  for (std::size_t l = 0; l < n; ++l) {
+    if constexpr (Wanted & (amiss::wants_value | amiss::wants_sum)) at.value[l] = value[l];
+    if constexpr (Wanted & amiss::wants_gradient) at.gradient[l] = gradient[l];
+    if constexpr (Wanted & amiss::wants_hessian) at.hessian[l] = hessian[l];
+  }
+  return fine;
+}
+
+// Parts are so small that what is kept of them for the sum stays in the nearest cache.
+template <int Wanted, bool Weighted, class S, class K>
+bool run(const K& kernel, const Task<S>& task, std::size_t start, std::size_t n, Sum& sum) {
+  constexpr bool sums = Wanted & amiss::wants_sum;
+  alignas(64) S kept[sums ? sum_part : 1];
+  LaneSums lanes;
+  bool fine = true, careful = false;
+  for (std::size_t i = start; i < start + n; i += sum_part) {
+    const std::size_t count = std::min(sum_part, start + n - i), rest = count % Vector<S>::lanes;
+    const std::size_t whole = count - rest;
+    Arrays<S> at{task.prediction + i, task.target + i, Weighted ? task.weight + i : nullptr, task.factor,
+                 S(task.shrink), sums ? kept : (Wanted & amiss::wants_value) ? task.value + i : nullptr,
+                 (Wanted & amiss::wants_gradient) ? task.gradient + i : nullptr,
+                 (Wanted & amiss::wants_hessian) ? task.hessian + i : nullptr};
+    if (whole) fine &= passes<Wanted, Weighted>(kernel, at, whole, careful);
+    if (rest) fine &= remainder<Wanted, Weighted>(kernel, at.from(whole), rest, careful);
+    if constexpr (sums) {
+      const std::size_t even = count - count % sum_lanes;
+      lanes.add(kept, even);
+      for (std::size_t l = even; l < count; ++l) sum.add(double(kept[l]));
+    }
+  }
+  if constexpr (sums) lanes.join(sum);
   return fine;
 }
 
@@ -82,8 +130,8 @@ template <class T, class K>
 bool choose(const K& kernel, const Task<T>& task, std::size_t start, std::size_t n, Sum& sum) {
 #define AMISS_CASE(Wanted)                                                                            \
   case Wanted:                                                                                        \
-    return task.weight ? run<Wanted, true, T>(kernel, task, start, n, sum)                            \
-                       : run<Wanted, false, T>(kernel, task, start, n, sum);
+    return task.weight ? run<Wanted, true>(kernel, task, start, n, sum)                               \
+                       : run<Wanted, false>(kernel, task, start, n, sum);
   switch (task.wanted) {
     AMISS_CASE(1)
     AMISS_CASE(2)
@@ -100,7 +148,7 @@ bool choose(const K& kernel, const Task<T>& task, std::size_t start, std::size_t
 #define AMISS_ENTRY(Name, ...)                                                                        \
   template <class T> bool call_##Name(const Task<T>& task, std::size_t start, std::size_t n, Sum& sum) { \
     [[maybe_unused]] const double* p = task.parameters;                                               \
-    return choose<T>(Name<T>{__VA_ARGS__}, task, start, n, sum);                                      \
+    return choose(Name<Vector<T>>{__VA_ARGS__}, task, start, n, sum);                                 \
   }
 AMISS_KERNELS(AMISS_ENTRY)
 
@@ -116,15 +164,26 @@ const amiss::Entry entries[] = {
 
 namespace AMISS_NAMESPACE {
 
-#define AMISS_FUNCTIONS(X) X(exp) X(expm1) X(log) X(log1p) X(tanh)
-#define AMISS_MAP(Name)                                                                               \
-  template <class T> void map_##Name(std::size_t n, const T* __restrict x, T* __restrict y) {         \
-    for (std::size_t i = 0; i < n; ++i) y[i] = Name(x[i]);                                            \
+// Carefully, one vector at a time.
+template <class F, class S> void map(std::size_t n, const S* x, S* y) {
+  using T = Vector<S>;
+  for (std::size_t i = 0; i < n; i += T::lanes) {
+    S padded[T::lanes] = {};
+    const std::size_t count = std::min(T::lanes, n - i);
+    std::copy(x + i, x + i + count, padded);
+    Zone<T, false> ordinary;
+    T result = F::of(T::load(padded), ordinary);
+    if (any(ordinary.rare)) {
+      Zone<T, true> careful;
+      result = F::of(T::load(padded), careful);
+    }
+    result.store(padded);
+    std::copy(padded, padded + count, y + i);
   }
-AMISS_FUNCTIONS(AMISS_MAP)
+}
 
 const amiss::NamedFunction functions[] = {
-#define AMISS_FUNCTION(Name) {#Name, map_##Name<float>, map_##Name<double>},
+#define AMISS_FUNCTION(Name) {#Name, map<function_##Name, float>, map<function_##Name, double>},
     AMISS_FUNCTIONS(AMISS_FUNCTION)
 };
 

@@ -32,20 +32,20 @@ template <class T> struct SixteenRows {
 };
 
 // The largest logits of sixteen turned rows; NaN is passed over.
-template <class T> AMISS_INLINE Vector<T> largest_of(const T* z, std::size_t k) {
-  Vector<T> best = all<T>(-std::numeric_limits<T>::infinity());
+template <class T> AMISS_INLINE Numbers<T> largest_of(const T* z, std::size_t k) {
+  Numbers<T> best = all<T>(-std::numeric_limits<T>::infinity());
   for (std::size_t i = 0; i < k; ++i) best = larger<T>(load<T>(z + i * lanes), best);
   return best;
 }
 
 // The weighted sum of how far the logits of turned rows lie below the largest one.
 template <class T>
-AMISS_INLINE void add_gaps(const T* z, std::size_t k, Vector<T> top, const T* c, T* far, T* far_lost) {
-  Vector<T> sum = {}, lost = {};
+AMISS_INLINE void add_gaps(const T* z, std::size_t k, Numbers<T> top, const T* c, T* far, T* far_lost) {
+  Numbers<T> sum = {}, lost = {};
   for (std::size_t i = 0; i < k; ++i) {
     if (c && c[i] == T(0)) continue;
-    const Vector<T> gap = (top - load<T>(z + i * lanes)) * (c ? c[i] : T(1));
-    const Vector<T> whole = sum + gap, back = whole - sum;
+    const Numbers<T> gap = (top - load<T>(z + i * lanes)) * (c ? c[i] : T(1));
+    const Numbers<T> whole = sum + gap, back = whole - sum;
     lost += (sum - (whole - back)) + (gap - back);
     sum = whole;
   }
@@ -56,7 +56,7 @@ AMISS_INLINE void add_gaps(const T* z, std::size_t k, Vector<T> top, const T* c,
 // Measures sixteen turned rows and replaces their logits by exponentials. Where the largest logit is not finite
 // these are any numbers.
 template <class T> void measure_turned(T* z, std::size_t k, bool measures_gaps, const T* c, SixteenRows<T>& out) {
-  using V = Vector<T>;
+  using V = Numbers<T>;
   for (std::size_t part = 0; part < lanes; part += Register<T>::width, z += Register<T>::width) {
     const V top = largest_of<T>(z, k);
     if (measures_gaps) add_gaps<T>(z, k, top, c, out.far + part, out.far_lost + part);
@@ -86,10 +86,10 @@ template <class T> void measure_turned(T* z, std::size_t k, bool measures_gaps, 
 template <class T>
 void finish_turned(T* e, std::size_t k, const T* slope, const T* then, const T* even, bool has_even, const T* c) {
   for (std::size_t part = 0; part < lanes; part += Register<T>::width) {
-    const Vector<T> times = load<T>(slope + part), down = load<T>(then + part), less = load<T>(even + part);
+    const Numbers<T> times = load<T>(slope + part), down = load<T>(then + part), less = load<T>(even + part);
     for (std::size_t i = 0; i < k; ++i) {
       T* at = e + i * lanes + part;
-      const Vector<T> x = (load<T>(at) * times) * down;
+      const Numbers<T> x = (load<T>(at) * times) * down;
       store<T>(at, has_even ? x - less * (c ? c[i] : T(1)) : x);
     }
   }

@@ -15,40 +15,31 @@
 
 #include "math.h"
 #include "table.h"
+#include "vector.h"
 
 namespace AMISS_NAMESPACE {
-
-#if defined(__AVX512F__)
-constexpr std::size_t register_bytes = 64;
-#elif defined(__AVX2__)
-constexpr std::size_t register_bytes = 32;
-#else
-constexpr std::size_t register_bytes = 16;
-#endif
 
 constexpr std::size_t lanes = 16;
 constexpr std::size_t chunk = 8 * lanes;  // so many logits are added up as a tree
 
 template <class T> struct Register {
-  typedef T Numbers __attribute__((vector_size(register_bytes)));
-  typedef typename Float<T>::Bits Bits __attribute__((vector_size(register_bytes)));
   static constexpr std::size_t width = register_bytes / sizeof(T), parts = lanes / width;
 };
-template <class T> using Vector = typename Register<T>::Numbers;
-template <class T> using VectorBits = typename Register<T>::Bits;
+template <class T> using Numbers = typename Plain<T>::Raw;
+template <class T> using RegisterBits = typename Plain<Unsigned<T>>::Raw;
 
-template <class T> AMISS_INLINE Vector<T> load(const T* from) {
-  Vector<T> x;
+template <class T> AMISS_INLINE Numbers<T> load(const T* from) {
+  Numbers<T> x;
   std::memcpy(&x, from, sizeof x);
   return x;
 }
 
-template <class T> AMISS_INLINE void store(T* to, Vector<T> x) { std::memcpy(to, &x, sizeof x); }
+template <class T> AMISS_INLINE void store(T* to, Numbers<T> x) { std::memcpy(to, &x, sizeof x); }
 
-template <class T> AMISS_INLINE Vector<T> all(T x) { return Vector<T>{} + x; }
+template <class T> AMISS_INLINE Numbers<T> all(T x) { return Numbers<T>{} + x; }
 
 // The larger number; b where one of them is NaN.
-template <class T> AMISS_INLINE Vector<T> larger(Vector<T> a, Vector<T> b) { return a > b ? a : b; }
+template <class T> AMISS_INLINE Numbers<T> larger(Numbers<T> a, Numbers<T> b) { return a > b ? a : b; }
 
 template <class T> struct Softmax;
 
@@ -79,20 +70,20 @@ AMISS_INLINE double first_factor(double slope) { return select(abs(slope) > 1.0,
 AMISS_INLINE double second_factor(double slope) { return select(abs(slope) > 1.0, 1.0, 1.0 / lifted); }
 
 // exp(z - top) 2^lift, or 0 below the lowest gap, for z <= top; N is a number or a register of them. NaN stays NaN.
-template <class T, class N> AMISS_INLINE Vector<T> grown(Vector<T> z, N top) {
+template <class T, class N> AMISS_INLINE Numbers<T> grown(Numbers<T> z, N top) {
   using S = Softmax<T>;
-  const Vector<T> minus = Vector<T>{} - top;
-  const Vector<T> big = minus < z ? minus : z, small = minus > z ? minus : z;  // the larger in size comes first
-  const Vector<T> gap = big + small, error = small - (gap - big);
+  const Numbers<T> minus = Numbers<T>{} - top;
+  const Numbers<T> big = minus < z ? minus : z, small = minus > z ? minus : z;  // the larger in size comes first
+  const Numbers<T> gap = big + small, error = small - (gap - big);
   constexpr T magic = Float<T>::magic + T(lift) + T(Float<T>::bias);
-  const Vector<T> exponent = gap * Float<T>::log2e + magic, k = exponent - magic;
-  const Vector<T> r = (gap - k * S::ln2_high) - (k * S::ln2_low - error);
+  const Numbers<T> exponent = gap * Float<T>::log2e + magic, k = exponent - magic;
+  const Numbers<T> r = (gap - k * S::ln2_high) - (k * S::ln2_low - error);
   constexpr int degree = sizeof S::p / sizeof *S::p - 1;
-  Vector<T> p = all<T>(S::p[degree]);
+  Numbers<T> p = all<T>(S::p[degree]);
   for (int i = degree - 1; i >= 0; --i) p = p * r + S::p[i];
-  const auto two = (VectorBits<T>)exponent << Float<T>::mantissa;
-  const Vector<T> result = (T(1) + (r + r * r * p)) * (Vector<T>)two;
-  return gap < S::lowest ? Vector<T>{} : result;
+  const auto two = (RegisterBits<T>)exponent << Float<T>::mantissa;
+  const Numbers<T> result = (T(1) + (r + r * r * p)) * (Numbers<T>)two;
+  return gap < S::lowest ? Numbers<T>{} : result;
 }
 
 // The sum of sixteen numbers, each with an error of its own: halves are added to each other.
@@ -112,10 +103,10 @@ template <class T> amiss::Sum merged(const T* high, const T* low) {
 // Sums in sixteen lanes, with the rounding errors that were made on the way.
 template <class T> struct LaneSum {
   static constexpr std::size_t parts = Register<T>::parts;
-  Vector<T> high[parts] = {}, low[parts] = {};
+  Numbers<T> high[parts] = {}, low[parts] = {};
 
-  AMISS_INLINE void add(std::size_t part, Vector<T> x) {
-    const Vector<T> sum = high[part] + x, back = sum - high[part];
+  AMISS_INLINE void add(std::size_t part, Numbers<T> x) {
+    const Numbers<T> sum = high[part] + x, back = sum - high[part];
     low[part] += (high[part] - (sum - back)) + (x - back);
     high[part] = sum;
   }
@@ -136,7 +127,7 @@ template <class T, class F> AMISS_INLINE void add_up_chunks(std::size_t n, LaneS
   for (std::size_t i = 0; i < n; i += chunk)
     for (std::size_t p = 0; p < sum.parts; ++p) {
       const std::size_t at = i + p * Register<T>::width;
-      const Vector<T> near = (f(at) + f(at + 16)) + (f(at + 32) + f(at + 48));
+      const Numbers<T> near = (f(at) + f(at + 16)) + (f(at + 32) + f(at + 48));
       sum.add(p, near + ((f(at + 64) + f(at + 80)) + (f(at + 96) + f(at + 112))));
     }
   to = sum;
@@ -147,12 +138,12 @@ template <class T, class F> AMISS_INLINE void add_up_chunks(std::size_t n, LaneS
 template <class T, class F> AMISS_INLINE void each_of_tail(std::size_t start, std::size_t end, const F& f) {
   constexpr std::size_t width = Register<T>::width, parts = Register<T>::parts;
   for (; start + lanes <= end; start += lanes)
-    for (std::size_t p = 0; p < parts; ++p) f(start + p * width, p, ~VectorBits<T>{});
+    for (std::size_t p = 0; p < parts; ++p) f(start + p * width, p, ~RegisterBits<T>{});
   if (start == end) return;
-  typename Float<T>::Bits fresh[lanes];
-  for (std::size_t l = 0; l < lanes; ++l) fresh[l] = end - lanes + l < start ? 0 : ~typename Float<T>::Bits(0);
+  Unsigned<T> fresh[lanes];
+  for (std::size_t l = 0; l < lanes; ++l) fresh[l] = end - lanes + l < start ? 0 : ~Unsigned<T>(0);
   for (std::size_t p = 0; p < parts; ++p) {
-    VectorBits<T> mask;
+    RegisterBits<T> mask;
     std::memcpy(&mask, fresh + p * width, sizeof mask);
     f(end - lanes + p * width, p, mask);
   }
@@ -167,25 +158,25 @@ template <class T> struct Largest {
 
 // The largest of at least sixteen logits; NaN is passed over.
 template <class T> Largest<T> largest(const T* z, std::size_t n) {
-  using Bits = typename Float<T>::Bits;
+  using Bits = Unsigned<T>;
   constexpr std::size_t parts = Register<T>::parts;
-  Vector<T> best[parts];
-  VectorBits<T> where[parts];
+  Numbers<T> best[parts];
+  RegisterBits<T> where[parts];
   for (std::size_t p = 0; p < parts; ++p) best[p] = all<T>(-std::numeric_limits<T>::infinity());
-  for (std::size_t p = 0; p < parts; ++p) where[p] = VectorBits<T>{};
-  const auto keep = [&](std::size_t p, Vector<T> found, Bits here) {
-    where[p] = found > best[p] ? VectorBits<T>{} + here : where[p];
+  for (std::size_t p = 0; p < parts; ++p) where[p] = RegisterBits<T>{};
+  const auto keep = [&](std::size_t p, Numbers<T> found, Bits here) {
+    where[p] = found > best[p] ? RegisterBits<T>{} + here : where[p];
     best[p] = found > best[p] ? found : best[p];
   };
   const std::size_t chunks = n / chunk;
   for (std::size_t c = 0; c < chunks; ++c)
     for (std::size_t p = 0; p < parts; ++p) {
       const auto at = [&](std::size_t i) { return load<T>(z + c * chunk + i * lanes + p * Register<T>::width); };
-      const Vector<T> low = larger<T>(larger<T>(at(0), at(1)), larger<T>(at(2), at(3)));
-      const Vector<T> high = larger<T>(larger<T>(at(4), at(5)), larger<T>(at(6), at(7)));
+      const Numbers<T> low = larger<T>(larger<T>(at(0), at(1)), larger<T>(at(2), at(3)));
+      const Numbers<T> high = larger<T>(larger<T>(at(4), at(5)), larger<T>(at(6), at(7)));
       keep(p, larger<T>(low, high), Bits(c));
     }
-  each_of_tail<T>(chunks * chunk, n, [&](std::size_t i, std::size_t p, VectorBits<T>) {
+  each_of_tail<T>(chunks * chunk, n, [&](std::size_t i, std::size_t p, RegisterBits<T>) {
     keep(p, load<T>(z + i), Bits(chunks));
   });
 
@@ -209,9 +200,9 @@ template <class T, bool Stores> __attribute__((noinline)) amiss::RowPart measure
   const bool empty = top.value == -std::numeric_limits<T>::infinity();  // or all NaN
   const T highest = empty ? T(0) : top.value;
   LaneSum<T> sum;
-  Vector<T> ties[parts] = {};
+  Numbers<T> ties[parts] = {};
   const auto grow = [&, highest](std::size_t i) {
-    const Vector<T> x = grown<T>(load<T>(z + i), highest);
+    const Numbers<T> x = grown<T>(load<T>(z + i), highest);
     if constexpr (Stores) store<T>(e + i, x);
     return x;
   };
@@ -219,11 +210,11 @@ template <class T, bool Stores> __attribute__((noinline)) amiss::RowPart measure
     add_up_chunks<T>((last - first) * chunk, sum, [&](std::size_t i) { return grow(first * chunk + i); });
   };
   // Near the largest logits: these are counted, not added up.
-  const auto grow_around = [&](std::size_t i, std::size_t p, VectorBits<T> fresh) {
-    const VectorBits<T> is_top = (VectorBits<T>)(load<T>(z + i) == top.value);
-    const VectorBits<T> x = (VectorBits<T>)grow(i);
-    sum.add(p, (Vector<T>)(x & fresh & ~is_top));
-    ties[p] += (Vector<T>)((VectorBits<T>)all<T>(T(1)) & fresh & is_top);
+  const auto grow_around = [&](std::size_t i, std::size_t p, RegisterBits<T> fresh) {
+    const RegisterBits<T> is_top = (RegisterBits<T>)(load<T>(z + i) == top.value);
+    const RegisterBits<T> x = (RegisterBits<T>)grow(i);
+    sum.add(p, (Numbers<T>)(x & fresh & ~is_top));
+    ties[p] += (Numbers<T>)((RegisterBits<T>)all<T>(T(1)) & fresh & is_top);
   };
   const std::size_t chunks = n / chunk;
   grow_chunks(0, top.chunk);
@@ -258,15 +249,15 @@ __attribute__((noinline)) void finish(T* __restrict e, std::size_t n, double slo
 template <class T> double gaps(const T* z, std::size_t n, T top, const T* c) {
   LaneSum<T> sum;
   const auto gap = [&](std::size_t i) {
-    const Vector<T> plain = top - load<T>(z + i);
+    const Numbers<T> plain = top - load<T>(z + i);
     if (!c) return plain;
-    const Vector<T> weight = load<T>(c + i);
-    return weight == T(0) ? Vector<T>{} : weight * plain;
+    const Numbers<T> weight = load<T>(c + i);
+    return weight == T(0) ? Numbers<T>{} : weight * plain;
   };
   const std::size_t whole = n / chunk * chunk;
   add_up_chunks<T>(whole, sum, gap);
-  each_of_tail<T>(whole, n, [&](std::size_t i, std::size_t p, VectorBits<T> fresh) {
-    sum.add(p, (Vector<T>)((VectorBits<T>)gap(i) & fresh));
+  each_of_tail<T>(whole, n, [&](std::size_t i, std::size_t p, RegisterBits<T> fresh) {
+    sum.add(p, (Numbers<T>)((RegisterBits<T>)gap(i) & fresh));
   });
   return sum.total();
 }

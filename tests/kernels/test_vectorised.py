@@ -1,0 +1,55 @@
+"""Every loop of the kernels computes on whole vectors, in the build for every instruction set.
+
+Read from the machine code that the build left behind: a loop that the compiler takes apart into single
+numbers holds scalar arithmetic, and one that is narrower than the registers holds none on the widest of them.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from amiss import kernels
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDEST = {"amiss_avx512": "%zmm", "amiss_avx2": "%ymm", "amiss_baseline": "%xmm"}
+ARITHMETIC = "(add|sub|mul|div|sqrt|min|max)"
+SCALAR = re.compile(rf"\sv?{ARITHMETIC}s[sd]\s")
+PACKED = re.compile(rf"\sv?{ARITHMETIC}p[sd]\s.*")
+SETS = 7 * 2 * 2
+"""Sets of quantities, with and without weights, in two precisions: the loops of a loss at least."""
+
+
+def loops(build):
+    """Return the machine code of each loop over entries by its name, from the newest build in the tree."""
+    objects = sorted(
+        ROOT.glob(f"build/*/CMakeFiles/{build}.dir/**/build.cpp.o"), key=lambda x: x.stat().st_mtime
+    )
+    if not objects:
+        pytest.skip(
+            f"NOT CHECKED: no object file of {build} under {ROOT / 'build'}; install with `pip install -e .`"
+        )
+    if not shutil.which("objdump"):
+        pytest.skip("NOT CHECKED: objdump, which reads machine code, is not installed")
+    command = ["objdump", "-d", "--no-show-raw-insn", str(objects[-1])]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = {}
+    for block in printed.split("\n\n"):
+        heading = re.match(r"\s*[0-9a-f]+ <(\S+)>:", block)
+        if heading and "4passI" in heading[1]:
+            found[heading[1]] = block
+    return found
+
+
+@pytest.mark.parametrize("build", WIDEST)
+def test_every_loop_computes_on_whole_vectors(build):
+    found = loops(build)
+    assert len(found) >= SETS * len(kernels.names()), len(found)
+    for name, code in found.items():
+        assert not SCALAR.search(code), f"{name} computes on single numbers: {SCALAR.search(code)}"
+        packed = [line[0] for line in PACKED.finditer(code)]  # none where the result is a constant
+        assert not packed or any(WIDEST[build] in line for line in packed), (
+            f"{name} leaves registers half empty"
+        )
