@@ -94,7 +94,7 @@ def fit(x, dtype):
 def formulas():
     """Let the formulas give what a compiled kernel gives elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        for kernel in ("evaluate", "cross_entropy"):
+        for kernel in ("evaluate", "evaluate_at"):
             patch.setattr(kernels, kernel, lambda *arguments, **options: None)
         yield
 

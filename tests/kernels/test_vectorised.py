@@ -22,8 +22,8 @@ SETS = 7 * 2 * 2
 """Sets of quantities, with and without weights, in two precisions: the loops of a loss at least."""
 
 
-def loops(build):
-    """Return the machine code of each loop over entries by its name, from the newest build in the tree."""
+def newest(build):
+    """Return the newest object file of a build in the tree."""
     objects = sorted(
         ROOT.glob(f"build/*/CMakeFiles/{build}.dir/**/build.cpp.o"), key=lambda x: x.stat().st_mtime
     )
@@ -33,7 +33,12 @@ def loops(build):
         )
     if not shutil.which("objdump"):
         pytest.skip("NOT CHECKED: objdump, which reads machine code, is not installed")
-    command = ["objdump", "-d", "--no-show-raw-insn", str(objects[-1])]
+    return objects[-1]
+
+
+def loops(build):
+    """Return the machine code of each loop over entries by its name."""
+    command = ["objdump", "-d", "--no-show-raw-insn", str(newest(build))]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = {}
     for block in printed.split("\n\n"):
@@ -53,3 +58,14 @@ def test_every_loop_computes_on_whole_vectors(build):
         assert not packed or any(WIDEST[build] in line for line in packed), (
             f"{name} leaves registers half empty"
         )
+
+
+@pytest.mark.parametrize("build", ["amiss_avx512", "amiss_avx2"])
+def test_no_build_leaves_a_function_that_others_may_get(build):
+    """The linker keeps one of a function that several objects define: it may hold what a machine has not."""
+    printed = subprocess.run(
+        ["objdump", "-t", "-C", str(newest(build))], capture_output=True, text=True, check=True
+    ).stdout
+    weak = [line for line in printed.splitlines() if re.match(r"[0-9a-f]+ +[wu]", line)]
+    assert weak
+    assert [line for line in weak if build not in line] == []
