@@ -92,8 +92,8 @@ class FormulaLoss(Loss):
         """Return any array with one entry per item."""
 
     @abstractmethod
-    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of one number per item, where rows lie on the last axis of the prediction."""
+    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Return the shape of one number per item, where rows lie on the last axis; None if there is none."""
 
     # --- evaluation ------------------------------------------------------------------------------------
     def _evaluate(self, xp: Any, quantity: str, prediction: Array, target: Array, *extra: Array) -> Array:

@@ -55,9 +55,9 @@ class CompiledLoss(ItemFormulas, FormulaLoss):
         if batch.xp.library != "numpy":
             return None
         divisor = DIVISORS[reduce.kind] if reduce.normalizer is None else float(reduce.normalizer)
-        results = kernels.evaluate(
-            self._kernel, wanted, batch.prediction, batch.target, batch.weight, divisor
-        )
+        inputs = (batch.prediction, batch.target, batch.weight)
+        aligned = [None if x is None else np.require(x, requirements=["A"]) for x in inputs]
+        results = kernels.evaluate(self._kernel, wanted, *aligned, divisor)
         if results is None:
             return None
         return tuple(

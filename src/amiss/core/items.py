@@ -32,7 +32,7 @@ class NumberItems(FormulaLoss):
     def _template(self, prediction: Array) -> Array:
         return prediction
 
-    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
         return shape
 
     def _open(self, prediction: Array, target: Array, weight: Array | None) -> Batch:
@@ -80,8 +80,8 @@ class RowItems(FormulaLoss):
     def _template(self, prediction: Array) -> Array:
         return prediction[..., 0]
 
-    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape[:-1]
+    def _shape_of_items(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        return shape[:-1] if shape else None
 
     def _open(self, prediction: Array, target: Array, weight: Array | None) -> Batch:
         owner = type(self).__name__
