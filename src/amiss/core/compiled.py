@@ -56,8 +56,8 @@ class CompiledLoss(ItemFormulas, FormulaLoss):
             return None
         divisor = DIVISORS[reduce.kind] if reduce.normalizer is None else float(reduce.normalizer)
         inputs = (batch.prediction, batch.target, batch.weight)
-        aligned = [None if x is None else np.require(x, requirements=["A"]) for x in inputs]
-        results = kernels.evaluate(self._kernel, wanted, *aligned, divisor)
+        prediction, target, weight = (None if x is None else np.require(x, None, "A") for x in inputs)
+        results = kernels.evaluate(self._kernel, wanted, prediction, target, weight, divisor)
         if results is None:
             return None
         return tuple(
