@@ -19,6 +19,7 @@ from scikit_build_core.build import (  # noqa: F401 - the other hooks of a build
 def _generate() -> None:
     source = Path(__file__).resolve().parent.parent / "src"
     sys.path.insert(0, str(source))
+    sys.modules["amiss.kernels._compiled"] = None  # type: ignore[assignment] - an old one would not fit
     try:
         from amiss.codegen import generate
 

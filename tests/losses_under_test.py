@@ -9,7 +9,9 @@ from functools import cache
 import numpy as np
 
 import amiss
+from amiss import kernels
 from amiss.core import BatchLoss, ClassItems, ElementwiseLoss
+from amiss.core.compiled import CompiledLoss
 from amiss.core.items import RowItems
 
 K = 3
@@ -296,3 +298,30 @@ def tape_gradient(library, function, x):
         tape.watch(x)
         value = function(x)
     return tape.gradient(value, x)
+
+
+# --- who answers ---------------------------------------------------------------------------------------
+def let_formulas_answer(patch):
+    """Let the formulas give what a compiled kernel gives elsewhere."""
+    patch.setattr(kernels, "evaluate", lambda *given, **options: None)
+    patch.setattr(kernels, "evaluate_at", lambda *given, **options: False)
+    patch.setattr(CompiledLoss, "_answer", property(lambda loss: lambda *given: None))
+
+
+def answers_of_kernels(patch):
+    """Return a list that grows by one with every answer of a kernel."""
+    made, answer = [], CompiledLoss._answer.func
+
+    def watched(function):
+        def call(*given, **options):
+            result = function(*given, **options)
+            if result is not None and result is not False:
+                made.append(result)
+            return result
+
+        return call
+
+    patch.setattr(kernels, "evaluate", watched(kernels.evaluate))
+    patch.setattr(kernels, "evaluate_at", watched(kernels.evaluate_at))
+    patch.setattr(CompiledLoss, "_answer", property(lambda loss: watched(answer(loss))))
+    return made

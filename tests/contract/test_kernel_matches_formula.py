@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from exact import QUANTITIES, TERMS, apply, certain_targets, in_dtype, oracle, pairs
 from losses_under_test import (
+    answers_of_kernels,
     array,
     cases,
     draw,
     elementwise,
     has_labels,
     integers,
+    let_formulas_answer,
     members,
     name,
     numbers,
@@ -53,26 +55,12 @@ def test_the_kernels_are_made_from_the_formulas_of_today():
 @pytest.fixture
 def calls(monkeypatch):
     """Return a list that grows by one with every result that a kernel gives."""
-    made = []
-
-    def watched(function):
-        def call(*arguments, **options):
-            results = function(*arguments, **options)
-            if results is not None and results is not False:
-                made.append(results)
-            return results
-
-        return call
-
-    monkeypatch.setattr(kernels, "evaluate", watched(kernels.evaluate))
-    monkeypatch.setattr(kernels, "evaluate_at", watched(kernels.evaluate_at))
-    return made
+    return answers_of_kernels(monkeypatch)
 
 
 @pytest.fixture
 def without_kernels(monkeypatch):
-    monkeypatch.setattr(kernels, "evaluate", lambda *arguments, **options: None)
-    monkeypatch.setattr(kernels, "evaluate_at", lambda *arguments, **options: False)
+    let_formulas_answer(monkeypatch)
 
 
 METHODS = ("__call__", "gradient", "hessian", "value_and_gradient", "gradient_and_hessian")
@@ -205,8 +193,7 @@ def test_any_number_of_items_gives_what_the_formula_gives(loss, items, monkeypat
         for reduction in ("mean", "sum", "none"):
             compiled = [getattr(loss, method)(prediction, target, given, reduction) for method in METHODS]
             with monkeypatch.context() as patch:
-                patch.setattr(kernels, "evaluate", lambda *arguments, **options: None)
-                patch.setattr(kernels, "evaluate_at", lambda *arguments, **options: False)
+                let_formulas_answer(patch)
                 portable = [getattr(loss, method)(prediction, target, given, reduction) for method in METHODS]
             for found, expected in zip(compiled, portable, strict=True):
                 for x, y in zip(

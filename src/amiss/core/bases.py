@@ -100,19 +100,10 @@ class FormulaLoss(Loss):
         """Return a quantity of each item: from a compiled kernel where one serves, else from the formula."""
         return getattr(self, f"_{quantity}")(xp, prediction, target, *extra)
 
-    def _at_once(
-        self,
-        wanted: tuple[str, ...],
-        prediction: Array,
-        target: Array,
-        weight: Array | None,
-        reduction: str,
-        out: dict[str, Array] | None,
-    ) -> tuple[Array, ...] | None:
-        """Return all wanted quantities, reduced, from one compiled pass over inputs as they were given.
-
-        None where these need a closer look, which finds what is wrong with them or converts them.
-        """
+    def _value_of_tensors(
+        self, prediction: Array, target: Array, weight: Array | None, reduction: str
+    ) -> Array | None:
+        """Return the value of eager tensors from one compiled pass that finds the gradient too, else None."""
         return None
 
     def _fused(self, batch: Batch, wanted: tuple[str, ...], reduce: Reduction) -> tuple[Array, ...] | None:
@@ -142,10 +133,10 @@ class FormulaLoss(Loss):
         direction: Array | None = None,
         out: dict[str, Array | None] | None = None,
     ) -> tuple[Array, ...]:
-        if normalizer is None and empty == "nan" and reduction in REDUCTIONS:
-            results = self._at_once(wanted, prediction, target, weight, reduction, out)
-            if results is not None:
-                return results
+        if wanted == ("value",) and normalizer is None and empty == "nan" and reduction in REDUCTIONS:
+            value = self._value_of_tensors(prediction, target, weight, reduction)
+            if value is not None:
+                return (value,)
         return self._in_steps(
             wanted, prediction, target, weight, reduction, normalizer, empty, direction, out
         )

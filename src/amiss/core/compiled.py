@@ -22,26 +22,27 @@ class CompiledLoss(ItemFormulas, FormulaLoss):
         """The kernel of this loss, or None."""
         return None
 
-    def _at_once(
-        self,
-        wanted: tuple[str, ...],
-        prediction: Array,
-        target: Array,
-        weight: Array | None,
-        reduction: str,
-        out: dict[str, Array | None] | None,
-    ) -> tuple[Array, ...] | None:
+    @property
+    def _takes_as_given(self) -> bool:
+        """Whether the axes of inputs lie as the kernel wants them."""
+        return True
+
+    @cached_property
+    def _answer(self) -> Any:
+        """The kernel's own way to answer a whole call, if there is one."""
+        return self._kernel.answer if self._kernel and self._takes_as_given else super()._answer
+
+    def _value_of_tensors(
+        self, prediction: Array, target: Array, weight: Array | None, reduction: str
+    ) -> Array | None:
         divisor = DIVISORS[reduction]
-        if type(prediction) is np.ndarray and type(target) is np.ndarray:
-            return kernels.evaluate(self._kernel, wanted, prediction, target, weight, divisor, out)
-        if wanted != ("value",) or divisor is None or library_of(prediction) != "torch":
+        if divisor is None or library_of(prediction) != "torch" or not self._takes_as_given:
             return None
 
         def again(prediction: Array, target: Array, weight: Array | None) -> Array:
-            return self._in_steps(wanted, prediction, target, weight, reduction)[0]
+            return self._in_steps(("value",), prediction, target, weight, reduction)[0]
 
-        value = reduced(self, divisor, again, prediction, target, weight)
-        return None if value is None else (value,)
+        return reduced(self, divisor, again, prediction, target, weight)
 
     def _evaluate(self, xp: Any, quantity: str, prediction: Array, target: Array, *extra: Array) -> Array:
         host = xp.host(prediction, target)

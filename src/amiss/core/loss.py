@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from amiss.arrays import Array
 from amiss.core.errors import ParameterError
 from amiss.core.facts import Facts
@@ -58,6 +60,10 @@ class Loss(ABC):
             >>> float(amiss.SquaredError()([-2.0, 3.0, 0.0, 5.0], [0, 1, 2, 3]))  # (4 + 4 + 4 + 4) / 4
             4.0
         """
+        if type(prediction) is np.ndarray:
+            found = self._answer(1, prediction, target, weight, reduction, normalizer, empty, None)
+            if found is not None:
+                return found
         return self._compute(("value",), prediction, target, weight, reduction, normalizer, empty)[0]
 
     def gradient(
@@ -79,6 +85,10 @@ class Loss(ABC):
             >>> amiss.SquaredError().gradient([2.5, 3.0], [2.0, 3.0])  # 2 * error / 2
             array([0.5, 0. ])
         """
+        if type(prediction) is np.ndarray:
+            found = self._answer(2, prediction, target, weight, reduction, normalizer, empty, out)
+            if found is not None:
+                return found
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
         return self._compute(("gradient",), *arguments, None if out is None else {"gradient": out})[0]
 
@@ -99,6 +109,10 @@ class Loss(ABC):
             >>> amiss.SquaredError().hessian([2.5, 3.0], [2.0, 3.0])  # 2 / 2
             array([1., 1.])
         """
+        if type(prediction) is np.ndarray:
+            found = self._answer(4, prediction, target, weight, reduction, normalizer, empty, out)
+            if found is not None:
+                return found
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
         return self._compute(("hessian",), *arguments, None if out is None else {"hessian": out})[0]
 
@@ -113,6 +127,12 @@ class Loss(ABC):
         out: Array | None = None,
     ) -> tuple[Array, Array]:
         """Return the loss and its gradient; inputs are checked and converted once."""
+        if type(prediction) is np.ndarray:
+            found: tuple[Array, Array] | None = self._answer(
+                3, prediction, target, weight, reduction, normalizer, empty, out
+            )
+            if found is not None:
+                return found
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
         outputs = None if out is None else {"gradient": out}
         value, gradient = self._compute(("value", "gradient"), *arguments, outputs)
@@ -129,6 +149,12 @@ class Loss(ABC):
         out: tuple[Array, Array] | None = None,
     ) -> tuple[Array, Array]:
         """Return gradient and diagonal Hessian: what a gradient booster needs."""
+        if type(prediction) is np.ndarray:
+            found: tuple[Array, Array] | None = self._answer(
+                6, prediction, target, weight, reduction, normalizer, empty, out
+            )
+            if found is not None:
+                return found
         wanted = ("gradient", "hessian")
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
         outputs = None if out is None else dict(zip(wanted, out, strict=True))
@@ -155,6 +181,15 @@ class Loss(ABC):
         wanted = ("hessian_product",)
         arguments = (prediction, target, weight, reduction, normalizer, empty, direction)
         return self._compute(wanted, *arguments)[0]
+
+    def _answer(self, wanted: int, *given: Any) -> Any:
+        """Return what a method is asked for, if that takes no closer look at NumPy arrays; else None.
+
+        Args:
+            wanted: the sum of 1 for the value, 2 for the gradient and 4 for the Hessian.
+            given: what the method was given, and `out`.
+        """
+        return None
 
     @abstractmethod
     def _compute(

@@ -47,5 +47,6 @@ class ClassLoss(CompiledLoss, ClassItems, RowLoss):
         options = self._softmax_options
         return None if options is None or not self._is_built_in else kernels.softmax(*options)
 
-    def _at_once(self, wanted: tuple[str, ...], prediction: Array, *given: Any) -> tuple[Array, ...] | None:
-        return super()._at_once(wanted, prediction, *given) if self._axis == -1 else None
+    @property
+    def _takes_as_given(self) -> bool:
+        return self._axis == -1

@@ -82,7 +82,14 @@ def _quota() -> int:
         return 1 << 30
 
 
-_threads = _default_threads()
+def _set_threads(count: int) -> None:
+    global _threads  # noqa: PLW0603
+    _threads = count
+    if _compiled is not None:
+        _compiled.set_threads(count)
+
+
+_set_threads(_default_threads())
 
 
 def thread_count() -> int:
@@ -102,17 +109,16 @@ class threads:  # noqa: N801 - used like a function, in a `with` block
     """
 
     def __init__(self, count: int) -> None:
-        global _threads
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ValueError(f"threads: count must be a whole number of at least 1; got {count!r}.")
-        self._before, _threads = _threads, count
+        self._before = _threads
+        _set_threads(count)
 
     def __enter__(self) -> "threads":
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _threads  # noqa: PLW0603
-        _threads = self._before
+        _set_threads(self._before)
 
 
 @lru_cache(maxsize=1024)

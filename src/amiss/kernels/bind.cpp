@@ -55,6 +55,8 @@ const Table& table() {
 
 template <class T> using Input = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 template <class T> using Output = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+std::size_t threads = 1;  // how many a large array is spread over
+
 const Entry& entry_of(const std::string& name) {
   const Table& chosen = table();
   for (std::size_t i = 0; i < chosen.count; ++i)
@@ -259,6 +261,53 @@ class SoftmaxKernel {
   SoftmaxOptions<double> twice_;
 };
 
+// What is needed of NumPy. Kept for as long as the process lives.
+struct NumPy {
+  nb::object array, empty, float32, float64;
+
+  static const NumPy& get() {
+    static const NumPy* numpy = [] {
+      const nb::module_ module = nb::module_::import_("numpy");
+      return new NumPy{module.attr("ndarray"), module.attr("empty"), module.attr("float32"), module.attr("float64")};
+    }();
+    return *numpy;
+  }
+};
+
+// Answers a whole call with arrays as the caller gave them, or returns None: then somebody else has to look.
+template <class K>
+nb::object answer(const K& kernel, int wanted, nb::handle prediction, nb::handle target, nb::handle weight,
+                  nb::handle reduction, nb::handle normalizer, nb::handle empty, nb::handle out) {
+  const NumPy& numpy = NumPy::get();
+  const auto is = [](nb::handle text, const char* word) {
+    return PyUnicode_Check(text.ptr()) && PyUnicode_CompareWithASCIIString(text.ptr(), word) == 0;
+  };
+  const bool each = is(reduction, "none");
+  if (!(each || is(reduction, "mean") || is(reduction, "sum")) || !normalizer.is_none() || !is(empty, "nan")) return nb::none();
+  if (!target.type().is(numpy.array) || !(weight.is_none() || weight.type().is(numpy.array))) return nb::none();
+  const bool pair = wanted == (wants_gradient | wants_hessian);
+  if (pair && !out.is_none() && !(PyTuple_Check(out.ptr()) && PyTuple_GET_SIZE(out.ptr()) == 2)) return nb::none();
+
+  const nb::object shape = prediction.attr("shape"), dtype = prediction.attr("dtype");
+  const bool twice = PyObject_RichCompareBool(dtype.attr("type").ptr(), numpy.float64.ptr(), Py_EQ) == 1;
+  const nb::object& wide = twice ? numpy.float64 : numpy.float32;
+  const auto array_for = [&](int quantity, int place) -> nb::object {
+    if (!(wanted & quantity)) return nb::none();
+    const nb::handle given = pair && !out.is_none() ? nb::handle(PyTuple_GET_ITEM(out.ptr(), place)) : out;
+    return given.is_none() ? numpy.empty(shape, dtype) : nb::borrow(given);
+  };
+  const nb::object values = each && (wanted & wants_value) ? numpy.empty(target.attr("shape"), wide) : nb::none();
+  const nb::object gradient = array_for(wants_gradient, 0), hessian = array_for(wants_hessian, 1);
+  const int quantities = (wanted & wants_value) && !each ? (wanted & ~wants_value) | wants_sum : wanted;
+  const double divisor = each || is(reduction, "sum") ? 1.0 : 0.0;
+  const auto found = kernel.run(quantities, divisor, prediction, target, weight, values, gradient, hessian, threads);
+  if (!found) return nb::none();
+  const nb::object value = !(wanted & wants_value) ? nb::none() : each ? values : wide(*found);
+  if (pair) return nb::make_tuple(gradient, hessian);
+  if (wanted == (wants_value | wants_gradient)) return nb::make_tuple(value, gradient);
+  return wanted & wants_value ? value : wanted & wants_gradient ? gradient : hessian;
+}
+
 // The sum of an array, or nothing where that is no array of floating-point numbers.
 std::optional<double> total_of(nb::handle x, std::size_t threads) {
   const Buffer buffer(x, false);
@@ -347,6 +396,11 @@ template <class T> void define(nb::module_& m) {
 
 }  // namespace amiss
 
+// Anything may be given; what is not an array is left to somebody else.
+#define ANSWERS                                                                                            \
+  nb::arg("wanted"), nb::arg("prediction").none(), nb::arg("target").none(), nb::arg("weight").none(),     \
+      nb::arg("reduction").none(), nb::arg("normalizer").none(), nb::arg("empty").none(), nb::arg("out").none()
+
 NB_MODULE(_compiled, m) {
   nb::set_leak_warnings(false);  // kernels are kept for as long as the process lives
   amiss::define<double>(m);
@@ -356,14 +410,17 @@ NB_MODULE(_compiled, m) {
       .def("run", &amiss::ElementwiseKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
            nb::arg("hessian").none(), nb::arg("threads"))
-      .def("run_at", &amiss::ElementwiseKernel::run_at);
+      .def("run_at", &amiss::ElementwiseKernel::run_at)
+      .def("answer", &amiss::answer<amiss::ElementwiseKernel>, ANSWERS);
   nb::class_<amiss::SoftmaxKernel>(m, "SoftmaxKernel")
       .def(nb::init<std::optional<std::vector<double>>, std::optional<std::int64_t>, double>(),
            nb::arg("class_weight").none(), nb::arg("ignored").none(), nb::arg("smoothing"))
       .def("run", &amiss::SoftmaxKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
            nb::arg("hessian").none(), nb::arg("threads"))
-      .def("run_at", &amiss::SoftmaxKernel::run_at);
+      .def("run_at", &amiss::SoftmaxKernel::run_at)
+      .def("answer", &amiss::answer<amiss::SoftmaxKernel>, ANSWERS);
+  m.def("set_threads", [](std::size_t count) { amiss::threads = count; });
   m.def("total", &amiss::total_of);
   m.def("update", &amiss::update);
   m.def("gather", &amiss::gather);

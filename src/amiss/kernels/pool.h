@@ -9,10 +9,15 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include <pthread.h>
 #include <sched.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace amiss {
 
@@ -37,7 +42,12 @@ class Pool {
       for (std::size_t i = 0; i < count; ++i) work(i);
       return;
     }
-    for (; workers_ + 1 < threads; ++workers_) std::thread([this] { wait_for_work(); }).detach();
+    try {
+      for (; workers_ + 1 < threads; ++workers_)
+        std::thread([this, number = workers_] { wait_for_work(number); }).detach();
+    } catch (const std::system_error&) {
+      // No more threads are to be had: those that are there do the work.
+    }
     for (std::size_t r = 0; r < threads; ++r) {
       ranges_[r].next.store(count * r / threads, std::memory_order_relaxed);
       ranges_[r].end = count * (r + 1) / threads;
@@ -49,7 +59,7 @@ class Pool {
     calls_.fetch_add(1);
     if (sleepers_.load() > 0) {
       std::lock_guard<std::mutex> lock(mutex_);
-      wake_.notify_all();
+      wake_elsewhere();
     }
     take(0);
     const std::size_t joined = threads - 1 - open_.exchange(0);
@@ -70,6 +80,36 @@ class Pool {
     return pool;
   }
 
+  // A thread that wakes up is often put on the core of the one that wakes it. There it waits until the scheduler
+  // looks again, milliseconds later, while another core has nothing to do. So the sleepers are told to wake up
+  // elsewhere; who is awake may go where it likes.
+  void wake_elsewhere() {
+#if defined(__linux__)
+    cpu_set_t others;
+    const int here = sched_getcpu();
+    if (here >= 0 && sched_getaffinity(0, sizeof allowed_, &allowed_) == 0) {
+      others = allowed_;
+      CPU_CLR(here, &others);
+      for (std::size_t i = 0; CPU_COUNT(&others) > 0 && i < workers_; ++i)
+        if (const pid_t thread = sleeping_[i].load()) sched_setaffinity(thread, sizeof others, &others);
+    }
+#endif
+    wake_.notify_all();
+  }
+
+  void awake([[maybe_unused]] std::size_t number) {
+#if defined(__linux__)
+    sleeping_[number].store(0);
+    sched_setaffinity(0, sizeof allowed_, &allowed_);
+#endif
+  }
+
+  void falls_asleep([[maybe_unused]] std::size_t number) {
+#if defined(__linux__)
+    sleeping_[number].store(pid_t(syscall(SYS_gettid)));
+#endif
+  }
+
   // Lets whoever else wants this core have it.
   static void pause() { sched_yield(); }
 
@@ -80,10 +120,10 @@ class Pool {
     }
   }
 
-  void wait_for_work() {
+  void wait_for_work(std::size_t number) {
     std::size_t seen = 0;
     for (;;) {
-      wait_for_call(seen);
+      wait_for_call(seen, number);
       seen = calls_.load();
       std::size_t place = open_.load();
       while (place > 0 && !open_.compare_exchange_weak(place, place - 1)) {
@@ -95,7 +135,7 @@ class Pool {
   }
 
   // A sleeping thread takes long to wake up, so it stays awake for a while: calls come in bursts.
-  void wait_for_call(std::size_t seen) {
+  void wait_for_call(std::size_t seen, std::size_t number) {
     const auto until = std::chrono::steady_clock::now() + patience;
     while (calls_.load() == seen) {
       if (std::chrono::steady_clock::now() < until) {
@@ -103,9 +143,11 @@ class Pool {
         continue;
       }
       std::unique_lock<std::mutex> lock(mutex_);
+      falls_asleep(number);
       sleepers_.fetch_add(1);
       wake_.wait(lock, [&] { return calls_.load() != seen; });
       sleepers_.fetch_sub(1);
+      awake(number);
     }
   }
 
@@ -114,6 +156,10 @@ class Pool {
   std::size_t workers_ = 0, participants_ = 0;
   const std::function<void(std::size_t)>* work_ = nullptr;
   std::unique_ptr<Range[]> ranges_{new Range[most]};
+#if defined(__linux__)
+  cpu_set_t allowed_{};  // the cores of the thread that wakes others up
+  std::unique_ptr<std::atomic<pid_t>[]> sleeping_{new std::atomic<pid_t>[most]()};  // threads; 0 where one is awake
+#endif
   std::atomic<std::size_t> open_{0}, finished_{0}, calls_{0}, sleepers_{0};
 };
 
