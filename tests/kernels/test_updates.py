@@ -19,7 +19,7 @@ def arrays(update, size, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("size", [1, 17, 4097, 100_003])
+@pytest.mark.parametrize("size", [1, 17, 4097, 300_003])
 @pytest.mark.parametrize("update", UPDATES, ids=lambda update: update.__name__)
 def test_a_kernel_makes_the_step_of_the_formula(update, size, dtype):
     given, numbers = arrays(update, size, dtype), (*NUMBERS[update.__name__], 1e-25)

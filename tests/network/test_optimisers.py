@@ -30,7 +30,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("name", PAIRS)
-@pytest.mark.parametrize("size", [1, 7, 9 * BLOCK + 3])
+@pytest.mark.parametrize("size", [1, 7, 65 * BLOCK + 3])
 def test_steps_equal_torch(name, size):
     own, peer = PAIRS[name]
     rng = np.random.default_rng(0)

@@ -155,6 +155,10 @@ class Loss(ABC):
             )
             if found is not None:
                 return found
+        if out is not None and (not isinstance(out, tuple | list) or len(out) != 2):
+            raise ParameterError(
+                f"{type(self).__name__}: out must be a pair, for gradient and Hessian; got {out!r}."
+            )
         wanted = ("gradient", "hessian")
         arguments = (prediction, target, weight, reduction, normalizer, empty, None)
         outputs = None if out is None else dict(zip(wanted, out, strict=True))

@@ -345,8 +345,10 @@ bool update(const std::string& name, const std::vector<nb::object>& given, const
     const auto work = [&](std::size_t i) {
       loop(i * block, std::min(block, n - i * block), numbers.data(), arrays.data());
     };
+    // Steps come far apart, so that the threads would have to be woken up each time.
+    constexpr std::size_t alone = 64 * block;
     nb::gil_scoped_release released;
-    Pool::of_process().run((n + block - 1) / block, n < 8 * block ? 1 : threads, work);
+    Pool::of_process().run((n + block - 1) / block, n < alone ? 1 : threads, work);
     return true;
   };
   if (first.kind() == Kind::float32) return run(found->single, static_cast<float*>(nullptr));

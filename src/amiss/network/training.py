@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["History", "fit"]
 
 # From so many operations in a batch's largest product on, BLAS gets all its threads; below, one. On two idle
-# cores two threads take 0.75 of the time of one at 26 million operations and 0.53 at 103 million; beside one
-# other busy process they take 1.9 and 1.2.
-PARALLEL = 50_000_000
+# cores two threads take 0.95 of an epoch's time at 26 million operations and 1.06 at 6 million; beside another
+# busy process they take longer.
+PARALLEL = 20_000_000
 
 
 class History(dict):
