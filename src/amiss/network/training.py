@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["History", "fit"]
 
 # From so many operations in a batch's largest product on, BLAS gets all its threads; below, one. On two idle
-# cores two threads take 0.95 of an epoch's time at 26 million operations and 1.06 at 6 million; beside another
-# busy process they take longer.
+# cores two threads take 0.95 of an epoch's time at 26 million operations and 1.06 at 6 million; beside a busy
+# process they take longer.
 PARALLEL = 20_000_000
 
 
