@@ -139,8 +139,7 @@ _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 def memory(x: Any) -> tuple[int, int] | None:
     """Return the dtype's number and the address of a plain tensor; None if kernels cannot read it there."""
-    plain = type(x) is torch.Tensor or type(x) is torch.nn.Parameter
-    if not (plain and x.is_cpu and x.is_contiguous()) or x.is_neg() or _is_wrapped(x):
+    if not (type(x) in _PLAIN and x.is_cpu and x.is_contiguous()) or x.is_neg() or _is_wrapped(x):
         return None
     kind = _KINDS.get(x.dtype)
     return None if kind is None else (kind, x.data_ptr())
@@ -155,13 +154,13 @@ def is_eager() -> bool:
     )
 
 
-def reduced(loss: Any, divisor: float, again: Any, prediction: Any, target: Any, weight: Any) -> Any:
+def reduced(loss: Any, reduction: str, divisor: float, prediction: Any, target: Any, weight: Any) -> Any:
     """Return the reduced loss of plain tensors from one pass of a kernel, which finds the gradient too.
 
     Args:
-        loss: what has a `_kernel`, and tells what its items are.
-        divisor: as `amiss.kernels.evaluate` takes it.
-        again: a function of prediction, target and weight with the same value, which is differentiable twice.
+        loss: what has a `_kernel`, and computes in steps what is differentiable twice.
+        reduction: how it reduces.
+        divisor: the same as `amiss.kernels.evaluate` takes it.
         prediction: of floating-point numbers.
         target: of the same shape, or without its last axis.
         weight: of the target's shape, or None.
@@ -174,30 +173,27 @@ def reduced(loss: Any, divisor: float, again: Any, prediction: Any, target: Any,
     weights = (0, 0) if weight is None else memory(weight)
     if inputs is None or known is None or weights is None:
         return None
-    items = loss._shape_of_items(prediction.shape)
-    if target.shape != items or target.requires_grad or not prediction.dtype.is_floating_point:
+    dtype, items = prediction.dtype, loss._shape_of_items(prediction.shape)
+    if target.shape != items or target.requires_grad or not dtype.is_floating_point:
         return None
     if weight is not None and (weight.requires_grad or weight.shape != items):
         return None
-    value = torch.empty((), dtype=torch.float64 if prediction.dtype is torch.float64 else torch.float32)
+    value = torch.empty((), dtype=torch.float64 if dtype is torch.float64 else torch.float32)
     wanted = prediction.requires_grad and torch.is_grad_enabled()
     gradient = torch.empty_like(prediction) if wanted else None
     addresses = value.data_ptr(), 0 if gradient is None else gradient.data_ptr()
     sizes = prediction.numel(), target.numel()
     if not kernels.evaluate_at(loss._kernel, *sizes, inputs, known, weights, divisor, *addresses):
         return None
-    # The C++ part of `apply`: what Python does before it serves `torch.func` only, which is not active.
-    attach = super(torch.autograd.Function, _Known).apply
-    return attach(prediction, target, weight, (value, gradient), again) if wanted else value
+    return _attach(prediction, (value, gradient, loss, reduction, target, weight)) if wanted else value
 
 
 class _Known(torch.autograd.Function):  # type: ignore[misc]
     """A value whose gradient was found with it. A second derivative computes both again, step by step."""
 
     @staticmethod
-    def forward(ctx: Any, prediction: Array, target: Array, weight: Any, known: Any, again: Any) -> Array:
-        value, ctx.gradient = known
-        ctx.again = again
+    def forward(ctx: Any, prediction: Array, known: tuple[Any, ...]) -> Array:
+        value, ctx.gradient, ctx.loss, ctx.reduction, target, weight = known
         ctx.save_for_backward(prediction, target, weight)
         return value
 
@@ -207,11 +203,15 @@ class _Known(torch.autograd.Function):  # type: ignore[misc]
         if gradient is None or torch.is_grad_enabled():
             prediction, target, weight = ctx.saved_tensors
             with torch.enable_grad():
-                value = ctx.again(prediction, target, weight)
+                value = ctx.loss._in_steps(("value",), prediction, target, weight, ctx.reduction)[0]
             differentiable = torch.is_grad_enabled()
-            found = torch.autograd.grad(value, prediction, upstream, create_graph=differentiable)
-            return found[0], None, None, None, None
-        return gradient if upstream.item() == 1.0 else gradient * upstream, None, None, None, None
+            return torch.autograd.grad(value, prediction, upstream, create_graph=differentiable)[0], None
+        return gradient if upstream.item() == 1.0 else gradient * upstream, None
+
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+# The C++ part of `apply`: what Python does before it serves `torch.func` only, which is not active.
+_attach = super(torch.autograd.Function, _Known).apply
 
 
 def _namespace(dtype: Any, device: Any) -> TorchNamespace:

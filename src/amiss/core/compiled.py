@@ -38,11 +38,7 @@ class CompiledLoss(ItemFormulas, FormulaLoss):
         divisor = DIVISORS[reduction]
         if divisor is None or library_of(prediction) != "torch" or not self._takes_as_given:
             return None
-
-        def again(prediction: Array, target: Array, weight: Array | None) -> Array:
-            return self._in_steps(("value",), prediction, target, weight, reduction)[0]
-
-        return reduced(self, divisor, again, prediction, target, weight)
+        return reduced(self, reduction, divisor, prediction, target, weight)
 
     def _evaluate(self, xp: Any, quantity: str, prediction: Array, target: Array, *extra: Array) -> Array:
         host = xp.host(prediction, target)
