@@ -82,6 +82,9 @@ def _quota() -> int:
         return 1 << 30
 
 
+_threads = 1
+
+
 def _set_threads(count: int) -> None:
     global _threads  # noqa: PLW0603
     _threads = count
@@ -162,7 +165,8 @@ def evaluate(
     bits = _BITS.get(wanted)
     if bits is None or kernel is None:
         return None
-    value = gradient = hessian = None
+    value: Any = None
+    gradient = hessian = None
     shape, dtype = prediction.shape, prediction.dtype
     wide = np.float64 if dtype == np.float64 else np.float32
     if bits & 1:
