@@ -14,8 +14,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "speed.md"
 
 HEAD = """# Speed, beside peers
 
-Written by `python -m bench.page` from one run of `python -m bench --json`: all contestants of a case in one
-process, in turn, on the same threads, warmed up. A ratio is the time of a peer over that of amiss, the
+Written by `python -m bench.page` from what `python -m bench --json` measured: all contestants of a case in
+one process, in turn, on the same threads, warmed up. A ratio is the time of a peer over that of amiss, the
 median over pairs of samples; below 1 the peer is faster. Fresh outputs are compared with fresh ones, reused
 with reused.
 """
