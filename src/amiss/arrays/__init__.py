@@ -5,6 +5,7 @@ with three things that are no arrays: SymPy symbols (`symbolic`), recorded opera
 numbers of 400 digits and more (`precise`). No framework is imported before an array of it arrives.
 """
 
+from amiss.arrays.array_namespace import ArrayNamespace
 from amiss.arrays.dispatch import (
     array_libraries,
     is_array,
@@ -13,7 +14,7 @@ from amiss.arrays.dispatch import (
     reduced,
     untraced,
 )
-from amiss.arrays.namespace import Array, ArrayNamespace, Formulas, Namespace
+from amiss.arrays.namespace import Array, Formulas, Namespace
 
 __all__ = [
     "Array",

@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from typing import Any
 
-from amiss.arrays.namespace import ArrayNamespace
+from amiss.arrays.array_namespace import ArrayNamespace
 
 __all__ = [
     "LIBRARIES",

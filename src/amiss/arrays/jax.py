@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+from amiss.arrays.array_namespace import ArrayNamespace
+from amiss.arrays.namespace import Array, Formulas
 
 __all__ = ["JaxNamespace", "is_array", "namespace"]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+from amiss.arrays.array_namespace import ArrayNamespace
+from amiss.arrays.namespace import Array, Formulas
 from amiss.arrays.products import MatrixProducts
 
 __all__ = ["NumpyNamespace", "is_array", "namespace"]

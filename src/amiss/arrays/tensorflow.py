@@ -10,7 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+from amiss.arrays.array_namespace import ArrayNamespace
+from amiss.arrays.namespace import Array, Formulas
 
 __all__ = ["TensorflowNamespace", "is_array", "namespace"]
 

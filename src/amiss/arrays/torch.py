@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from amiss import kernels
-from amiss.arrays.namespace import Array, ArrayNamespace, Formulas
+from amiss.arrays.array_namespace import ArrayNamespace
+from amiss.arrays.namespace import Array, Formulas
 from amiss.arrays.products import MatrixProducts
 
 __all__ = ["TorchNamespace", "is_array", "namespace", "reduced", "untraced"]
