@@ -92,17 +92,6 @@ class Reduction:
         """Return whether there is nothing to average."""
         return self._is_nothing(batch.xp, weight_of(batch, items))
 
-    def known_divisor(self, batch: Batch, items: Any) -> float | None:
-        """Return what the sum is divided by as a Python number; None if there is nothing to divide by."""
-        share = _shares(batch)
-        if self.kind != "mean":
-            divisor = 1.0
-        elif self.normalizer is not None or share is None:
-            divisor = float(self._divisor(batch, items))
-        else:
-            divisor = kernels.total(share)
-        return divisor if divisor != 0.0 and math.prod(items.shape) > 0 else None
-
     def factor(self, batch: Batch, items: Any) -> Any:
         """Return what multiplies the derivatives of each item; `items` is any array with one per item."""
         xp = batch.xp
