@@ -159,6 +159,17 @@ def test_two_processes_give_the_numbers_of_one():
     assert sum(event["event"] == "epoch" for event in events) == 3 * (10 + 4)
 
 
+def test_no_process_reports_an_epoch_after_its_run():
+    for _ in range(3):
+        events = []
+        amiss.compare(["ce", "mse"], **TINY, jobs=2, progress=events.append)
+        runs = [(event["loss"], event["seed"]) for event in events if event["event"] == "run"]
+        assert len(runs) == 4
+        for run in runs:
+            own = [event["event"] for event in events if (event.get("loss"), event.get("seed")) == run]
+            assert own == ["epoch", "epoch", "epoch", "run"]
+
+
 def test_any_executor_gives_the_same_numbers():
     with ThreadPoolExecutor(1) as executor:
         other = amiss.compare(["ce", "mse"], **TINY, executor=executor)

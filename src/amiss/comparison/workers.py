@@ -3,7 +3,6 @@
 import contextlib
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -65,12 +64,12 @@ def _through(executor: Executor, runs: Sequence[Run], data: DataSet, report: Rep
 
 def _in_processes(runs: Sequence[Run], data: DataSet, report: Report, jobs: int) -> Iterator[Result]:
     context = multiprocessing.get_context("spawn")
-    events, stop = context.Queue(), context.Event()
+    # What a worker has put into a simple queue is there before its result is: no thread sends it later.
+    events, stop = context.SimpleQueue(), context.Event()
 
     def pass_on() -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                report(events.get_nowait())
+        while not events.empty():
+            report(events.get())
 
     pool = ProcessPoolExecutor(jobs, context, _start_worker, (data, events, stop))
     futures: list[Future] = []
@@ -90,7 +89,12 @@ def _in_processes(runs: Sequence[Run], data: DataSet, report: Report, jobs: int)
         ) from error
     finally:
         stop.set()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        while not all(future.done() for future in futures):  # a full queue would hold their workers
+            wait(futures, _POLL)
+            while not events.empty():
+                events.get()
+        pool.shutdown()
 
 
 def _as_finished(
