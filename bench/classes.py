@@ -12,6 +12,8 @@ from bench import plain
 from bench.cases import EAGER, Case, Contestant, Ready, Targets, Truth
 
 SHAPES = ((128, 10), (65_536, 10), (4096, 1000), (512, 50_257), (8, 262_144))
+SOFT = SHAPES[:4]
+"""Shapes of targets that are probabilities."""
 LINEAR = ((4096, 32_768, 128), (4096, 32_768, 1024))
 DISTINCT = 512
 """How many different rows of logits there are, for which the truth is computed in float64."""
@@ -20,7 +22,7 @@ DISTINCT = 512
 # --- logits ----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Inputs:
-    """Logits and class indices: distinct rows, and which of them stands where."""
+    """Logits with class indices or probabilities: distinct rows, and which of them stands where."""
 
     prediction: np.ndarray
     target: np.ndarray
@@ -28,12 +30,14 @@ class Inputs:
     index: np.ndarray
 
 
-def drawn(rows: int, classes: int) -> Callable[[], Inputs]:
+def drawn(rows: int, classes: int, soft: bool = False) -> Callable[[], Inputs]:
     def make() -> Inputs:
         rng = np.random.default_rng(0)
         distinct = max(1, min(rows, DISTINCT, (1 << 23) // classes))
         x = rng.normal(scale=2.0, size=(distinct, classes)).astype(np.float32)
-        t = rng.integers(classes, size=distinct)
+        t: np.ndarray = rng.integers(classes, size=distinct)
+        if soft:
+            t = rng.dirichlet(np.ones(classes), size=distinct).astype(np.float32)
         index = np.arange(rows) % distinct
         return Inputs(x[index], t[index], (x, t), index)
 
@@ -45,6 +49,9 @@ def softmax(x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from scipy.special import log_softmax
 
     rows, gradient = np.arange(len(t)), log_softmax(x.astype(np.float64), axis=1)
+    if t.ndim == 2:
+        t = t.astype(np.float64)
+        return -(t * gradient).sum(1), np.exp(gradient) * t.sum(1, keepdims=True) - t
     items = -gradient[rows, t]
     np.exp(gradient, out=gradient)
     gradient[rows, t] = np.expm1(-items)
@@ -68,40 +75,46 @@ def torch_mean(x: Any, t: Any) -> Any:
 def jax_items(x: Any, t: Any) -> Any:
     import jax
 
+    if t.ndim == 2:
+        return -(t * jax.nn.log_softmax(x)).sum(1)
     return -jax.numpy.take_along_axis(jax.nn.log_softmax(x), t[:, None], axis=1)
 
 
 def optax_items(x: Any, t: Any) -> Any:
     import optax
 
+    if t.ndim == 2:
+        return optax.losses.softmax_cross_entropy(x, t)
     return optax.losses.softmax_cross_entropy_with_integer_labels(x, t)
 
 
 def keras_items(x: Any, t: Any) -> Any:
     import keras
 
+    if t.ndim == 2:
+        return keras.losses.categorical_crossentropy(t, x, from_logits=True)
     return keras.losses.sparse_categorical_crossentropy(t, x, from_logits=True)
 
 
-def cross_entropy(rows: int, classes: int) -> Case:
+def cross_entropy(rows: int, classes: int, soft: bool = False) -> Case:
     loss = amiss.CrossEntropy()
     return Case(
-        f"CrossEntropy/value+gradient/float32/{rows}x{classes}",
-        drawn(rows, classes),
+        f"CrossEntropy{' (soft)' if soft else ''}/value+gradient/float32/{rows}x{classes}",
+        drawn(rows, classes, soft),
         (
             *by.own(loss),
             by.own_on_torch(loss),
-            *by.numpy(plain.cross_entropy, buffers=0),
+            *by.numpy(plain.soft_cross_entropy if soft else plain.cross_entropy, buffers=0),
             by.torch_eager(torch_mean),
             by.torch_compiled(torch_mean),
             by.jax_jit("JAX jit", jax_items),
             by.jax_jit("optax jit", optax_items, ("jax", "optax")),
             by.jax_jit("Keras on JAX jit", keras_items, ("jax", "keras")),
-            *by.sklearn("HalfMultinomialLoss", n_classes=classes),
+            *(() if soft else by.sklearn("HalfMultinomialLoss", n_classes=classes)),
         ),
         truth,
         targets=Targets(1.2, 2.5),
-        traffic=rows * (8 * classes + 8),
+        traffic=rows * (12 * classes if soft else 8 * classes + 8),
     )
 
 
@@ -243,6 +256,7 @@ def linear_cross_entropy(rows: int, classes: int, width: int) -> Case:
 def cases() -> Iterator[Case]:
     """Yield the cases of losses over classes."""
     yield from (cross_entropy(*shape) for shape in SHAPES)
+    yield from (cross_entropy(*shape, soft=True) for shape in SOFT)
     yield from (linear_cross_entropy(*shape) for shape in LINEAR)
 
 

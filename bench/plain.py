@@ -110,3 +110,16 @@ def cross_entropy(x: Any, t: Any, g: Any) -> Any:
     g /= sums * n
     g[rows, t] -= 1 / n
     return value
+
+
+def soft_cross_entropy(x: Any, t: Any, g: Any) -> Any:
+    n = len(x)
+    np.subtract(x, x.max(1, keepdims=True), out=g)
+    gaps = np.vdot(t, g)
+    np.exp(g, out=g)
+    sums = g.sum(1, keepdims=True)
+    value = (np.log(sums).sum() - gaps) / n
+    g /= sums
+    g -= t
+    g /= n
+    return value

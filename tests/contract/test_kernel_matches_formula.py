@@ -182,6 +182,20 @@ def test_the_driver_of_cross_entropy_gives_what_the_formula_gives(loss, dtype, c
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("loss", DRIVEN, ids=name)
+def test_rows_of_probabilities_give_what_the_formula_gives(loss, dtype):
+    loss = in_dtype(loss, dtype)
+    prediction, target, certain = pairs(loss, dtype)
+    xp = namespace_of(prediction)
+    for quantity in ("value", "gradient"):
+        method = loss if quantity == "value" else loss.gradient
+        with np.errstate(all="ignore"):
+            expected = apply(loss, quantity, xp, prediction, target)
+        scale = subtracted(loss, quantity, xp, prediction, target, certain)
+        assert distance(method(prediction, target, reduction="none"), expected, scale) <= ULP
+
+
 @pytest.mark.parametrize("items", [(), (1,), (0,), (7,), (3, 0), (16, 5), (2, 3, 4)], ids=str)
 @pytest.mark.parametrize("loss", [*elementwise(variants()), *DRIVEN[:2]], ids=name)
 def test_any_number_of_items_gives_what_the_formula_gives(loss, items, monkeypatch):

@@ -1,83 +1,25 @@
-"""The softmax driver is exact for any number of classes and rows, and gives the same bits to any threads.
-
-The truth is the definition in long doubles, whose 11 digits more than float64 has are no part of the error.
-"""
+"""The softmax driver is exact for any number of classes and rows, and gives the same bits to any threads."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from softmax_rows import (
+    DTYPES,
+    FEW,
+    LONG,
+    MANY,
+    SEGMENT,
+    ULP,
+    assert_exact,
+    draw,
+    driven,
+    errors,
+    softmax,
+)
 
 from amiss import kernels
-
-ULP = 8.0
-DTYPES = (np.float64, np.float32)
-LONG = np.longdouble
-FEW = tuple(range(1, 34))
-MANY = (64, 65, 127, 128, 129, 143, 144, 145, 255, 256, 257, 1000, 1031)
-SEGMENT = 16384
-"""How many classes of a long row are computed together."""
-
-
-def truth(z, label, weight=None, class_weight=None, ignored=None, smoothing=0.0, factor=1.0):
-    """Return value, gradient and what errors of the gradient are measured in: the larger of its two terms."""
-    rows, classes = z.shape
-    weight = np.ones(rows) if weight is None else weight
-    weight = np.where(label == ignored, 0.0, weight).astype(LONG)
-    each = np.ones(classes) if class_weight is None else np.asarray(class_weight, z.dtype)
-    smoothing, each = LONG(z.dtype.type(smoothing)), each.astype(LONG)
-    share = np.full((rows, classes), smoothing / classes)
-    share[np.arange(rows), np.where(label == ignored, 0, label)] += 1 - smoothing
-    share *= each
-    top = z.argmax(-1)[:, None] == np.arange(classes)
-    gap = z.max(-1, keepdims=True).astype(LONG) - z.astype(LONG)
-    grown = np.exp(-gap)
-    rest = np.where(top, 0, grown).sum(-1, keepdims=True)
-    up = (share.sum(-1, keepdims=True) - share) * grown / (1 + rest)
-    down = share * np.where(top, rest, 1 + rest - grown) / (1 + rest)
-    cost = np.where(share == 0, 0, share * np.where(share == 0, 0, np.log1p(rest) + gap))
-    value = weight * cost.sum(-1)
-    scale = weight[:, None] * LONG(z.dtype.type(factor))
-    return value, scale * (up - down), abs(scale) * np.maximum(up, down)
-
-
-def driven(z, label, wanted=("value", "gradient"), weight=None, factor=1.0, **options):
-    """Return one value per row and the gradient times a factor, or their sum, from the kernel."""
-    kernel = softmax(**options)
-    if wanted == ("sum",):
-        return kernels.evaluate(kernel, ("value",), z, label, weight, divisor=1.0)
-    if factor == 1.0:
-        return kernels.evaluate(kernel, wanted, z, label, weight, divisor=None)
-    found = {"value": kernels.evaluate(kernel, ("value",), z, label, weight, divisor=None)}
-    found["gradient"] = kernels.evaluate(kernel, ("gradient",), z, label, weight, divisor=1 / factor)
-    return [found[quantity][0] for quantity in wanted]
-
-
-def softmax(class_weight=None, ignored=None, smoothing=0.0):
-    return kernels.softmax(
-        None if class_weight is None else tuple(map(float, class_weight)), ignored, smoothing
-    )
-
-
-def errors(found, right, size):
-    unit = np.spacing(np.abs(size).astype(found.dtype)).astype(LONG)
-    return np.max(np.abs(found.astype(LONG) - right) / unit, initial=0.0)
-
-
-def assert_exact(z, label, **options):
-    value, gradient, size = truth(z, label, **options)
-    found = driven(z, label, **options)
-    assert errors(found[0], value, value) <= ULP
-    assert errors(found[1], gradient, size) <= ULP
-    assert np.array_equal(driven(z, label, ("value",), **options)[0], found[0])
-    assert np.array_equal(driven(z, label, ("gradient",), **options)[0], found[1])
-
-
-def draw(rows, classes, dtype, scale=4.0, seed=0):
-    rng = np.random.default_rng((seed, rows, classes))
-    z = rng.normal(scale=scale, size=(rows, classes)) * 10.0 ** rng.uniform(-1, 1, (rows, 1))
-    return z.astype(dtype), rng.integers(0, classes, rows)
 
 
 def options_for(rows, classes, dtype):
@@ -307,9 +249,10 @@ for shape in ((1, 1), (37, 3), (20, 10), (33, 128), (9, 129), (7, 1000), (2, 50_
         weight = rng.random(shape[0]).astype(dtype)
         for smoothing in (0.0, 0.1):
             kernel = kernels.softmax(tuple(rng.random(shape[1]).tolist()), None, smoothing)
-            for divisor in (None, 1.0, 0.0):
-                for result in kernels.evaluate(kernel, ("value", "gradient"), z, label, weight, divisor):
-                    digest.update(result.tobytes())
+            for target in (label, rng.random(shape).astype(dtype)):
+                for divisor in (None, 1.0, 0.0):
+                    for result in kernels.evaluate(kernel, ("value", "gradient"), z, target, weight, divisor):
+                        digest.update(result.tobytes())
 print(kernels.instruction_set(), digest.hexdigest())
 """
 

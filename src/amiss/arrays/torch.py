@@ -163,8 +163,8 @@ def reduced(loss: Any, reduction: str, divisor: float, prediction: Any, target: 
         reduction: how it reduces.
         divisor: the same as `amiss.kernels.evaluate` takes it.
         prediction: of floating-point numbers.
-        target: of the same shape, or without its last axis.
-        weight: of the target's shape, or None.
+        target: of the same shape, or of that of the items.
+        weight: of the shape of the items, or None.
 
     Returns None where the kernel does not serve.
     """
@@ -175,7 +175,12 @@ def reduced(loss: Any, reduction: str, divisor: float, prediction: Any, target: 
     if inputs is None or known is None or weights is None:
         return None
     dtype, items = prediction.dtype, loss._shape_of_items(prediction.shape)
-    if target.shape != items or target.requires_grad or not dtype.is_floating_point:
+    if (
+        items is None
+        or target.shape not in (items, prediction.shape)
+        or target.requires_grad
+        or not dtype.is_floating_point
+    ):
         return None
     if weight is not None and (weight.requires_grad or weight.shape != items):
         return None
@@ -183,7 +188,7 @@ def reduced(loss: Any, reduction: str, divisor: float, prediction: Any, target: 
     wanted = prediction.requires_grad and torch.is_grad_enabled()
     gradient = torch.empty_like(prediction) if wanted else None
     addresses = value.data_ptr(), 0 if gradient is None else gradient.data_ptr()
-    sizes = prediction.numel(), target.numel()
+    sizes = prediction.numel(), items.numel(), target.numel()
     if not kernels.evaluate_at(loss._kernel, *sizes, inputs, known, weights, divisor, *addresses):
         return None
     return _attach(prediction, (value, gradient, loss, reduction, target, weight)) if wanted else value

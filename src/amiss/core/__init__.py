@@ -25,7 +25,7 @@ from amiss.core.parameters import (
     setting,
 )
 from amiss.core.reduction import Total
-from amiss.core.rows import ClassLoss, RowLoss
+from amiss.core.rows import ClassLoss, RowLoss, SoftmaxOptions
 
 __all__ = [
     "CLASSES",
@@ -49,6 +49,7 @@ __all__ = [
     "Loss",
     "NumberItems",
     "RowLoss",
+    "SoftmaxOptions",
     "Total",
     "checks",
     "option",

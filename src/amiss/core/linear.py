@@ -17,7 +17,7 @@ from amiss.arrays import Array
 from amiss.core.errors import BackendError
 from amiss.core.inputs import Batch
 from amiss.core.reduction import Reduction
-from amiss.core.rows import ClassLoss
+from amiss.core.rows import ClassLoss, SoftmaxOptions
 
 __all__ = ["Chunks", "LinearWork"]
 
@@ -131,8 +131,8 @@ class LinearWork:
     @cached_property
     def options(self) -> tuple[Any, float]:
         """The class weights, or None, and the smoothing; what is ignored never gets here."""
-        weights, _, smoothing = self.loss._softmax_options or (None, None, 0.0)
-        return weights, smoothing
+        options = self.loss._softmax_options or SoftmaxOptions()
+        return options.class_weight, options.smoothing
 
     @cached_property
     def kernel(self) -> Any:

@@ -1,7 +1,7 @@
 """Losses of one prediction vector per item."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from amiss import kernels
 from amiss.arrays import Array
@@ -9,7 +9,17 @@ from amiss.core.bases import ItemFormulas
 from amiss.core.compiled import CompiledLoss
 from amiss.core.items import ClassItems, RowItems
 
-__all__ = ["ClassLoss", "RowLoss"]
+__all__ = ["ClassLoss", "RowLoss", "SoftmaxOptions"]
+
+
+class SoftmaxOptions(NamedTuple):
+    """What the kernel of softmax cross-entropy can do besides."""
+
+    class_weight: tuple[float, ...] | None = None
+    ignored: int | None = None
+    smoothing: float = 0.0
+    soft: bool = True
+    """Whether it serves rows of probabilities too."""
 
 
 class RowLoss(ItemFormulas, RowItems):
@@ -37,13 +47,13 @@ class ClassLoss(CompiledLoss, ClassItems, RowLoss):
     """
 
     @property
-    def _softmax_options(self) -> tuple[tuple[float, ...] | None, int | None, float] | None:
-        """Class weights, ignored index and smoothing, if this is softmax cross-entropy."""
+    def _softmax_options(self) -> SoftmaxOptions | None:
+        """The options of the kernel, if this is softmax cross-entropy."""
         return None
 
     @cached_property
     def _kernel(self) -> Any:
-        """The kernel of this loss for class indices, None if there is none."""
+        """The kernel of this loss, None if there is none."""
         options = self._softmax_options
         return None if options is None or not self._is_built_in else kernels.softmax(*options)
 

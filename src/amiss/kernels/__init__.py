@@ -131,11 +131,22 @@ def kernel(name: str, parameters: tuple[float, ...]) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def softmax(class_weight: tuple[float, ...] | None, ignored: int | None, smoothing: float) -> Any:
-    """Return the kernel of softmax cross-entropy with class indices, or None if nothing is compiled."""
+def softmax(
+    class_weight: tuple[float, ...] | None, ignored: int | None, smoothing: float, soft: bool = True
+) -> Any:
+    """Return the kernel of softmax cross-entropy, or None if nothing is compiled.
+
+    Args:
+        class_weight: one number per class.
+        ignored: a class index whose rows count nothing.
+        smoothing: which part of a target goes to all classes evenly.
+        soft: whether the kernel serves rows of probabilities as it does class indices.
+    """
     if _compiled is None:
         return None
-    return _compiled.SoftmaxKernel(None if class_weight is None else list(class_weight), ignored, smoothing)
+    return _compiled.SoftmaxKernel(
+        None if class_weight is None else list(class_weight), ignored, smoothing, soft
+    )
 
 
 def evaluate(
@@ -153,8 +164,10 @@ def evaluate(
         kernel: what `kernel` or `softmax` returned.
         wanted: of "value", "gradient" and "hessian", in this order.
         prediction: an array of floating-point numbers, of any strides.
-        target: one real number for each of them, or one class index for each row of them.
-        weight: of the target's shape, or one that broadcasts to it; an item of weight 0 counts for nothing.
+        target: one real number for each of them, or one class index for each row of them, or a row of
+            probabilities.
+        weight: one number per item, or of a shape that broadcasts to that; an item of weight 0 counts for
+            nothing.
         divisor: of the sum of the values, and of the derivatives; 0 stands for the number of items, or the
             sum of their weights. None asks for one value per item, and divides nothing.
         out: arrays to write derivatives to, by quantity.
@@ -171,7 +184,7 @@ def evaluate(
     wide = np.float64 if dtype == np.float64 else np.float32
     if bits & 1:
         if divisor is None:
-            value = np.empty(target.shape, wide)
+            value = np.empty(kernel.items(shape), wide)
         else:
             bits += 7
     if bits & 2:
@@ -198,6 +211,7 @@ def evaluate_at(
     kernel: Any,
     count: int,
     items: int,
+    targets: int,
     prediction: tuple[int, int],
     target: tuple[int, int],
     weight: tuple[int, int],
@@ -210,7 +224,8 @@ def evaluate_at(
     Args:
         kernel: what `kernel` or `softmax` returned.
         count: of the numbers of the prediction. All arrays are contiguous.
-        items: of the numbers of target and weight.
+        items: of the items, and of their weights.
+        targets: of the numbers of the target.
         prediction: the number of its dtype and its address, as for target and weight; (0, 0) is no weight.
         target: as above.
         weight: as above.
@@ -221,7 +236,9 @@ def evaluate_at(
     if kernel is None:
         return False
     bits = 10 if gradient else 8
-    done = kernel.run_at(bits, divisor, count, items, prediction, target, weight, value, gradient, _threads)
+    done = kernel.run_at(
+        bits, divisor, count, items, targets, prediction, target, weight, value, gradient, _threads
+    )
     return bool(done)
 
 

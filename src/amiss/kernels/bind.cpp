@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -15,7 +16,6 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "elementwise.h"
@@ -79,6 +79,18 @@ bool write_at(std::optional<double> found, int kind, std::uintptr_t sum) {
   return bool(found);
 }
 
+struct Shape {
+  int rank;
+  const Py_ssize_t* lengths;
+
+  bool operator==(const Shape& other) const {
+    return rank == other.rank && std::equal(lengths, lengths + rank, other.lengths);
+  }
+  std::size_t size() const {
+    return std::accumulate(lengths, lengths + rank, std::size_t(1), [](std::size_t n, Py_ssize_t of) { return n * std::size_t(of); });
+  }
+};
+
 // The memory of a Python object for as long as a call lasts; it fits if the object is an array of real numbers.
 class Buffer {
  public:
@@ -113,27 +125,25 @@ class Buffer {
     }
   }
 
-  bool has_shape_of(const Buffer& other) const {
-    return view_.ndim == other.view_.ndim && std::equal(view_.shape, view_.shape + view_.ndim, other.view_.shape);
-  }
+  Shape shape() const { return {view_.ndim, view_.shape}; }
 
-  // The array itself; none if it is of another shape than `like`.
-  Operand operand(const Buffer& like) const {
-    if (!held_ || view_.ndim > Operand::most || !has_shape_of(like)) return {};
+  // The array itself; none if it is of another shape.
+  Operand operand(const Shape& wanted) const {
+    if (!held_ || view_.ndim > Operand::most || !(shape() == wanted)) return {};
     return checked({view_.buf, kind(), view_.ndim, view_.shape, view_.strides});
   }
 
-  // The array broadcast to the shape of `like`: over the axes after its own, or those where its length is 1.
-  Operand broadcast(const Buffer& like) const {
-    const int rank = like.view_.ndim, own = view_.ndim;
+  // The array broadcast to a shape: over the axes after its own, or those where its length is 1.
+  Operand broadcast(const Shape& wanted) const {
+    const int rank = wanted.rank, own = view_.ndim;
     if (!held_ || rank > Operand::most || own > rank) return {};
     std::ptrdiff_t steps[Operand::most];
     for (int axis = 0; axis < rank; ++axis) {
-      const bool same = axis < own && view_.shape[axis] == like.view_.shape[axis];
+      const bool same = axis < own && view_.shape[axis] == wanted.lengths[axis];
       if (axis < own && !same && !(own == rank && view_.shape[axis] == 1)) return {};
       steps[axis] = same ? view_.strides[axis] : 0;
     }
-    return checked({view_.buf, kind(), rank, like.view_.shape, steps});
+    return checked({view_.buf, kind(), rank, wanted.lengths, steps});
   }
 
  private:
@@ -151,6 +161,9 @@ class Buffer {
 // A kernel with its parameters.
 class ElementwiseKernel {
  public:
+  // The shape of values of items, given that of the prediction.
+  static nb::object items(nb::handle shape) { return nb::borrow(shape); }
+
   ElementwiseKernel(const std::string& name, std::vector<double> parameters)
       : entry_(entry_of(name)), parameters_(std::move(parameters)) {
     if (int(parameters_.size()) != entry_.parameters) throw std::invalid_argument("wrong number of parameters");
@@ -163,20 +176,20 @@ class ElementwiseKernel {
     const Buffer p(prediction, false), t(target, false), w(weight, false);
     const Buffer v(value, true), g(gradient, true), h(hessian, true);
     if (!p.held() || !t.held() || p.view().len == 0) return {};
-    const Arrays arrays{std::size_t(p.view().len / p.view().itemsize),
-                        p.operand(p), t.operand(p), w.given() ? w.broadcast(p) : Operand{},
-                        v.operand(p), g.operand(p), h.operand(p)};
+    const Shape all = p.shape();
+    const Arrays arrays{all.size(), p.operand(all), t.operand(all), w.given() ? w.broadcast(all) : Operand{},
+                        v.operand(all), g.operand(all), h.operand(all)};
     for (const auto& [buffer, operand] : {std::pair{&p, &arrays.prediction}, {&t, &arrays.target}, {&w, &arrays.weight},
                                           {&v, &arrays.value}, {&g, &arrays.gradient}, {&h, &arrays.hessian}})
       if (buffer->given() && !*operand) return {};
     return run_on(wanted, divisor, arrays, threads);
   }
 
-  // The same for contiguous memory: n entries of the prediction, as many items. The gradient is of the
-  // prediction's kind, and the result is written to an address.
-  bool run_at(int wanted, double divisor, std::size_t n, std::size_t items, Place prediction, Place target,
-              Place weight, std::uintptr_t sum, std::uintptr_t gradient, std::size_t threads) const {
-    if (!n || items != n) return false;
+  // The same for contiguous memory: of n entries of the prediction, as many items and targets. The gradient is of
+  // the prediction's kind, and the result is written to an address.
+  bool run_at(int wanted, double divisor, std::size_t n, std::size_t items, std::size_t targets, Place prediction,
+              Place target, Place weight, std::uintptr_t sum, std::uintptr_t gradient, std::size_t threads) const {
+    if (!n || items != n || targets != n) return false;
     const Arrays arrays{n, operand_at(prediction, n), operand_at(target, n), operand_at(weight, n),
                         {}, operand_at({prediction.first, gradient}, n), {}};
     return write_at(run_on(wanted, divisor, arrays, threads), prediction.first, sum);
@@ -210,33 +223,37 @@ class ElementwiseKernel {
   std::vector<double> parameters_;
 };
 
-// Softmax cross-entropy with class indices, and its options.
+// Softmax cross-entropy and its options.
 class SoftmaxKernel {
  public:
-  SoftmaxKernel(std::optional<std::vector<double>> class_weight, std::optional<std::int64_t> ignored, double smoothing)
-      : single_(class_weight, ignored, smoothing), twice_(class_weight, ignored, smoothing) {}
+  static nb::object items(nb::handle shape) {
+    return nb::steal(PySequence_GetSlice(shape.ptr(), 0, std::max<Py_ssize_t>(0, PyTuple_Size(shape.ptr()) - 1)));
+  }
 
-  // As of an elementwise kernel: the target holds a class index for each row of the prediction, and so have
-  // weights and values one number for each.
+  SoftmaxKernel(std::optional<std::vector<double>> class_weight, std::optional<std::int64_t> ignored, double smoothing,
+                bool soft)
+      : single_(class_weight, ignored, smoothing), twice_(class_weight, ignored, smoothing), soft_(soft) {}
+
+  // As of an elementwise kernel: the target holds a class index for each row of the prediction, or a row of
+  // probabilities. Weights and values are one number for each row.
   std::optional<double> run(int wanted, double divisor, nb::handle prediction, nb::handle target, nb::handle weight,
                             nb::handle value, nb::handle gradient, nb::handle hessian, std::size_t threads) const {
     const Buffer p(prediction, false), t(target, false), w(weight, false), v(value, true), g(gradient, true);
-    if (!p.held() || !t.held() || !hessian.is_none() || t.view().ndim + 1 != p.view().ndim) return {};
-    if (!std::equal(t.view().shape, t.view().shape + t.view().ndim, p.view().shape)) return {};
-    const RowArrays arrays{std::size_t(t.view().len / t.view().itemsize),
-                           std::size_t(p.view().shape[p.view().ndim - 1]),
-                           p.operand(p), t.operand(t), w.given() ? w.broadcast(t) : Operand{},
-                           v.operand(t), g.operand(p)};
-    for (const auto& [buffer, operand] : {std::pair{&p, &arrays.prediction}, {&t, &arrays.label}, {&w, &arrays.weight},
+    if (!p.held() || !t.held() || !hessian.is_none() || p.view().ndim == 0) return {};
+    const Shape all = p.shape(), rows{all.rank - 1, all.lengths};
+    const RowArrays arrays{rows.size(), std::size_t(all.lengths[rows.rank]), p.operand(all),
+                           t.operand(t.kind() < Kind::int8 ? all : rows), w.given() ? w.broadcast(rows) : Operand{},
+                           v.operand(rows), g.operand(all)};
+    for (const auto& [buffer, operand] : {std::pair{&p, &arrays.prediction}, {&t, &arrays.target}, {&w, &arrays.weight},
                                           {&v, &arrays.value}, {&g, &arrays.gradient}})
       if (buffer->given() && !*operand) return {};
     return run_on(wanted, divisor, arrays, threads);
   }
 
-  bool run_at(int wanted, double divisor, std::size_t n, std::size_t rows, Place prediction, Place target, Place weight,
-              std::uintptr_t sum, std::uintptr_t gradient, std::size_t threads) const {
-    if (!n || !rows) return false;
-    const RowArrays arrays{rows, n / rows, operand_at(prediction, n), operand_at(target, rows),
+  bool run_at(int wanted, double divisor, std::size_t n, std::size_t rows, std::size_t targets, Place prediction,
+              Place target, Place weight, std::uintptr_t sum, std::uintptr_t gradient, std::size_t threads) const {
+    if (!n || !rows || targets != (Kind(target.first) < Kind::int8 ? n : rows)) return false;
+    const RowArrays arrays{rows, n / rows, operand_at(prediction, n), operand_at(target, targets),
                            operand_at(weight, rows), {}, operand_at({prediction.first, gradient}, n)};
     return write_at(run_on(wanted, divisor, arrays, threads), prediction.first, sum);
   }
@@ -244,21 +261,22 @@ class SoftmaxKernel {
  private:
   std::optional<double> run_on(int wanted, double divisor, const RowArrays& arrays, std::size_t threads) const {
     const int given = (arrays.value ? wants_value : 0) | (arrays.gradient ? wants_gradient : 0);
-    if ((wanted & ~wants_sum) != given || !wanted || !arrays.fit()) return {};
+    if ((wanted & ~wants_sum) != given || !wanted || !arrays.fit() || (arrays.soft() && !soft_)) return {};
     std::optional<nb::gil_scoped_release> released;
     if (arrays.rows * arrays.classes > block) released.emplace();
     const Table& t = table();
     switch (arrays.prediction.kind()) {
       case Kind::float64:
-        return evaluate_rows(twice_, t.cross_entropy_twice, t.row_steps_twice, wanted, divisor, arrays, threads);
+        return evaluate_rows(twice_, arrays.soft() ? t.soft_cross_entropy_twice : t.cross_entropy_twice, t.row_steps_twice, wanted, divisor, arrays, threads);
       case Kind::float32: case Kind::float16: case Kind::bfloat16:
-        return evaluate_rows(single_, t.cross_entropy_single, t.row_steps_single, wanted, divisor, arrays, threads);
+        return evaluate_rows(single_, arrays.soft() ? t.soft_cross_entropy_single : t.cross_entropy_single, t.row_steps_single, wanted, divisor, arrays, threads);
       default: return {};
     }
   }
 
   SoftmaxOptions<float> single_;
   SoftmaxOptions<double> twice_;
+  bool soft_;  // whether it serves rows of probabilities
 };
 
 // What is needed of NumPy. Kept for as long as the process lives.
@@ -296,7 +314,7 @@ nb::object answer(const K& kernel, int wanted, nb::handle prediction, nb::handle
     const nb::handle given = pair && !out.is_none() ? nb::handle(PyTuple_GET_ITEM(out.ptr(), place)) : out;
     return given.is_none() ? numpy.empty(shape, dtype) : nb::borrow(given);
   };
-  const nb::object values = each && (wanted & wants_value) ? numpy.empty(target.attr("shape"), wide) : nb::none();
+  const nb::object values = each && (wanted & wants_value) ? numpy.empty(K::items(shape), wide) : nb::none();
   const nb::object gradient = array_for(wants_gradient, 0), hessian = array_for(wants_hessian, 1);
   const int quantities = (wanted & wants_value) && !each ? (wanted & ~wants_value) | wants_sum : wanted;
   const double divisor = each || is(reduction, "sum") ? 1.0 : 0.0;
@@ -311,9 +329,9 @@ nb::object answer(const K& kernel, int wanted, nb::handle prediction, nb::handle
 // The sum of an array, or nothing where that is no array of floating-point numbers.
 std::optional<double> total_of(nb::handle x, std::size_t threads) {
   const Buffer buffer(x, false);
-  const Operand operand = buffer.held() ? buffer.operand(buffer) : Operand{};
+  const Operand operand = buffer.held() ? buffer.operand(buffer.shape()) : Operand{};
   const auto sum = [&](auto adder) -> double {
-    const std::size_t n = std::size_t(buffer.view().len / buffer.view().itemsize);
+    const std::size_t n = buffer.shape().size();
     const double found = amiss::total(adder, operand, n, 1.0, threads);
     return std::isfinite(found) ? found : amiss::total(adder, operand, n, 0x1p-60, threads) / 0x1p-60;
   };
@@ -333,12 +351,12 @@ bool update(const std::string& name, const std::vector<nb::object>& given, const
   for (std::size_t i = 0; i < given.size(); ++i) buffers.push_back(std::make_unique<Buffer>(given[i], i != 1));
   const Buffer& first = *buffers[0];
   if (!first.held()) return false;
-  const std::size_t n = std::size_t(first.view().len / first.view().itemsize);
+  const std::size_t n = first.shape().size();
   const auto run = [&](auto loop, auto* sample) {
     using T = std::remove_pointer_t<decltype(sample)>;
     std::vector<T*> arrays;
     for (const auto& buffer : buffers) {
-      const Operand operand = buffer->operand(first);
+      const Operand operand = buffer->operand(first.shape());
       if (!operand.is_plain<T>()) return false;
       arrays.push_back(operand.at<T>(0));
     }
@@ -409,14 +427,16 @@ NB_MODULE(_compiled, m) {
   amiss::define<float>(m);
   nb::class_<amiss::ElementwiseKernel>(m, "Kernel")
       .def(nb::init<const std::string&, std::vector<double>>())
+      .def_static("items", &amiss::ElementwiseKernel::items)
       .def("run", &amiss::ElementwiseKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
            nb::arg("hessian").none(), nb::arg("threads"))
       .def("run_at", &amiss::ElementwiseKernel::run_at)
       .def("answer", &amiss::answer<amiss::ElementwiseKernel>, ANSWERS);
   nb::class_<amiss::SoftmaxKernel>(m, "SoftmaxKernel")
-      .def(nb::init<std::optional<std::vector<double>>, std::optional<std::int64_t>, double>(),
-           nb::arg("class_weight").none(), nb::arg("ignored").none(), nb::arg("smoothing"))
+      .def(nb::init<std::optional<std::vector<double>>, std::optional<std::int64_t>, double, bool>(),
+           nb::arg("class_weight").none(), nb::arg("ignored").none(), nb::arg("smoothing"), nb::arg("soft"))
+      .def_static("items", &amiss::SoftmaxKernel::items)
       .def("run", &amiss::SoftmaxKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
            nb::arg("hessian").none(), nb::arg("threads"))

@@ -159,7 +159,7 @@ const amiss::Entry entries[] = {
 
 }  // namespace AMISS_NAMESPACE
 
-#include "cross_entropy.h"
+#include "soft_targets.h"
 #include "training.h"
 
 namespace AMISS_NAMESPACE {
@@ -205,6 +205,7 @@ extern const amiss::Table table;
 const amiss::Table table = {instruction_set(),     entries,
                             sizeof entries / sizeof *entries,
                             cross_entropy<float>,  cross_entropy<double>,
+                            soft_cross_entropy<float>, soft_cross_entropy<double>,
                             row_steps<float>,      row_steps<double>,
                             total<float>,          total<double>,
                             functions,             sizeof functions / sizeof *functions,

@@ -1,4 +1,4 @@
-// One pass of softmax cross-entropy over whole tables of rows, spread over threads.
+// Softmax cross-entropy of whole tables of rows, spread over threads.
 #pragma once
 
 #include <algorithm>
@@ -14,15 +14,17 @@
 
 namespace amiss {
 
-// What a caller gives: a table of logits with a class index for each row, and what is written for them.
+// What a caller gives: a table of logits, a class index for each row or a table of probabilities, and what is written.
 struct RowArrays {
   std::size_t rows, classes;
-  Operand prediction, label, weight, value, gradient;
+  Operand prediction, target, weight, value, gradient;
+
+  bool soft() const { return target.kind() < Kind::int8; }  // the targets are probabilities
 
   bool fit() const {
-    if (label.kind() < Kind::int8 || !rows || !classes || (gradient && gradient.kind() != prediction.kind())) return false;
+    if (!target || !rows || !classes || (gradient && gradient.kind() != prediction.kind())) return false;
     for (const Operand* out : {&value, &gradient})
-      for (const Operand* in : {&prediction, &label, &weight, &value, &gradient})
+      for (const Operand* in : {&prediction, &target, &weight, &value, &gradient})
         if (*out && *in && out != in && out->overlaps(*in)) return false;
     return true;
   }
@@ -53,6 +55,21 @@ template <class T> struct SoftmaxOptions {
       if (own == 0.0 || (ignored && label[i] == *ignored)) continue;
       if (label[i] < 0 || std::size_t(label[i]) >= classes) return {};
       sum.add(class_weight.empty() ? own : own * double(class_weight[std::size_t(label[i])]));
+    }
+    return sum.total();
+  }
+
+  // The same where targets are probabilities: a row weighs what its classes do, each as much as it is probable.
+  double divisor_of_soft(std::size_t rows, std::size_t classes, const T* target, const T* weight) const {
+    if (class_weight.empty() && !weight) return double(rows);
+    Sum sum;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const double own = weight ? double(weight[i]) : 1.0;
+      if (own == 0.0) continue;
+      Sum mass;
+      for (std::size_t j = 0; j < class_weight.size(); ++j)
+        mass.add(double(class_weight[j]) * double(target[i * classes + j]));
+      sum.add(class_weight.empty() ? own : own * mass.total());
     }
     return sum.total();
   }
@@ -138,25 +155,28 @@ std::optional<double> evaluate_rows(const SoftmaxOptions<T>& options, RowKernel<
   const std::size_t rows = arrays.rows, classes = arrays.classes;
   if (!options.class_weight.empty() && options.class_weight.size() != classes) return {};
   const Kind kind = kind_of<T>;
-  Dense<std::int64_t> labels(arrays.label, rows, Kind::int64);
+  const Operand none, &label_operand = arrays.soft() ? none : arrays.target, &soft_operand = arrays.soft() ? arrays.target : none;
+  Dense<std::int64_t> labels(label_operand, rows, Kind::int64);
   Dense<T> logits(arrays.prediction, rows * classes, kind), weights(arrays.weight, rows, kind);
+  Dense<T> targets(soft_operand, rows * classes, kind);
   Dense<T> value(arrays.value, rows, kind), gradient(arrays.gradient, rows * classes, kind);
   const std::int64_t* label = labels.read();
-  const T* weight = weights.read();
+  const T *weight = weights.read(), *target = targets.read();
   if (weight && !std::all_of(weight, weight + rows, [](T w) { return std::isfinite(w); })) return {};
   if (divisor == 0.0) {
-    const std::optional<double> all = options.divisor(rows, classes, label, weight);
+    const std::optional<double> all = target ? options.divisor_of_soft(rows, classes, target, weight)
+                                             : options.divisor(rows, classes, label, weight);
     if (!all || *all == 0.0 || !std::isfinite(*all)) return {};
     divisor = *all;
   }
   const bool weighs = !options.class_weight.empty();
-  RowTask<T> task{classes, logits.read(), label, weight, weighs ? options.class_weight.data() : nullptr,
+  RowTask<T> task{classes, logits.read(), label, target, weight, weighs ? options.class_weight.data() : nullptr,
                   weighs ? options.class_sum : Sum{double(classes), 0.0}, options.ignored.has_value(),
                   options.ignored.value_or(0), options.smoothing, T(1.0 / divisor), (wanted & wants_sum) != 0, 1.0,
                   value.data(), gradient.data()};
   bool inside = true;
   const auto pass = [&] {
-    return shared_rows(rows, threads, classes) ? by_segments(steps, task, rows, threads, inside)
+    return !target && shared_rows(rows, threads, classes) ? by_segments(steps, task, rows, threads, inside)
                                                : by_rows(kernel, task, rows, threads, inside);
   };
   double sum = pass();

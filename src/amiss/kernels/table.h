@@ -63,7 +63,8 @@ struct Entry {
 template <class T> struct RowTask {
   std::size_t classes;
   const T* prediction;
-  const std::int64_t* label;   // class indices
+  const std::int64_t* label;   // class indices, or null
+  const T* target;             // rows of probabilities, or null
   const T* weight;             // one per row, or null
   const T* class_weight;       // one per class, or null
   Sum class_sum;               // of the class weights, or of ones; high is all but the error
@@ -101,7 +102,8 @@ struct RowPart {
   double patch[2];
 };
 
-// Softmax cross-entropy of rows [start, start + n), added to the sum; returns whether all labels are classes.
+// Softmax cross-entropy of rows [start, start + n), added to the sum; returns whether all labels are classes, or
+// all targets probabilities.
 template <class T>
 using RowKernel = bool (*)(const RowTask<T>& task, std::size_t start, std::size_t n, Sum& sum);
 
@@ -144,6 +146,8 @@ struct Table {
   std::size_t count;
   RowKernel<float> cross_entropy_single;
   RowKernel<double> cross_entropy_twice;
+  RowKernel<float> soft_cross_entropy_single;
+  RowKernel<double> soft_cross_entropy_twice;
   RowSteps<float> row_steps_single;
   RowSteps<double> row_steps_twice;
   Adder<float> total_single;

@@ -13,6 +13,7 @@ from amiss.core import (
     Domain,
     ElementwiseLoss,
     Facts,
+    SoftmaxOptions,
     option,
     parameter,
     setting,
@@ -261,10 +262,10 @@ class CrossEntropy(ClassLikelihood):
         return None if self.class_weight is None else len(self.class_weight)
 
     @property
-    def _softmax_options(self) -> tuple[tuple[float, ...] | None, int | None, float] | None:
+    def _softmax_options(self) -> SoftmaxOptions | None:
         if self.input != "logits":
             return None
-        return self.class_weight, self.ignore_index, self.label_smoothing
+        return SoftmaxOptions(self.class_weight, self.ignore_index, self.label_smoothing)
 
     def _check_classes(self, classes: int | None) -> None:
         check_classes(type(self).__name__, self.class_weight, classes)

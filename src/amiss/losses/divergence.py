@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amiss.core import Array, Facts, option, setting
+from amiss.core import Array, Facts, SoftmaxOptions, option, setting
 from amiss.core.classes import check_axis
 from amiss.losses._likelihood import ClassLikelihood
 
@@ -73,9 +73,9 @@ class KLDivergence(ClassLikelihood):
         )
 
     @property
-    def _softmax_options(self) -> tuple[tuple[float, ...] | None, int | None, float] | None:
-        """A class index has no entropy: its divergence is cross-entropy."""
-        return None if self.input != "logits" else (None, None, 0.0)
+    def _softmax_options(self) -> SoftmaxOptions | None:
+        """A class index has no entropy: its divergence is cross-entropy. A row of probabilities has some."""
+        return SoftmaxOptions(soft=False) if self.input == "logits" else None
 
     def _value(self, xp: Any, prediction: Array, target: Array) -> Array:
         if self.input == "probabilities":
