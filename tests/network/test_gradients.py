@@ -7,6 +7,8 @@ import pytest
 import torch
 
 import amiss
+from amiss import kernels
+from amiss.arrays import namespace_of
 from amiss.network import Dense, Network
 from amiss.network.layers import ACTIVATIONS
 
@@ -68,13 +70,30 @@ def test_gradient_of_cross_entropy_equals_autograd():
     assert_equal_gradients(network, x, amiss.CrossEntropy(), target, criterion)
 
 
+# --- activations, by the kernels and by their formulas ------------------------------------------------------
+@pytest.fixture(params=["kernel", "formula"])
+def way(request, monkeypatch):
+    if request.param == "formula":
+        for name in ("activate", "pull"):
+            monkeypatch.setattr(kernels, name, lambda *_: False)
+
+
+def through(name, z):
+    """Return what a layer makes of z, a table of one row, and the derivative of the sum by z."""
+    z = np.asarray(z)
+    width = z.shape[1]
+    layer, eye = Dense(width, width, name), np.eye(width, dtype=z.dtype)
+    a = layer.forward(z, eye, np.zeros(width, z.dtype))
+    gradient = layer.split(np.empty(layer.size, z.dtype))
+    return a, layer.backward(np.ones_like(a), z, a, gradient)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_extreme_sums_give_the_limits_without_a_warning(name, dtype):
-    z = np.array([[-1000.0, -100.0, 0.0, 100.0, 1000.0]], dtype)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        a = ACTIVATIONS[name].forward(z.copy())
-        delta = ACTIVATIONS[name].backward(np.ones_like(a), a)
+        a, delta = through(name, np.array([[-1000.0, -100.0, 0.0, 100.0, 1000.0]], dtype))
     limits = {
         "sigmoid": (0, 1),
         "tanh": (-1, 1),
@@ -87,14 +106,44 @@ def test_extreme_sums_give_the_limits_without_a_warning(name, dtype):
     assert np.isfinite(delta).all()
 
 
+@pytest.mark.usefixtures("way")
 def test_sigmoid_keeps_its_digits_in_the_lower_tail():
-    a = ACTIVATIONS["sigmoid"].forward(np.array([[-50.0, -700.0]]))
+    a, _ = through("sigmoid", [[-50.0, -700.0]])
     np.testing.assert_allclose(a, np.exp([[-50.0, -700.0]]), rtol=1e-15)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_nan_stays_nan(name):
-    assert np.isnan(ACTIVATIONS[name].forward(np.array([[np.nan, 1.0]]))[0, 0])
+    a = Dense(1, 2, name).forward(np.array([[1.0]]), np.array([[np.nan, 1.0]]), np.zeros(2))
+    assert np.isnan(a[0, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if ACTIVATIONS[name].by_number])
+def test_a_kernel_gives_what_the_formula_gives(name, dtype, monkeypatch):
+    rng = np.random.default_rng(0)
+    for rows, width in ((1, 1), (3, 10), (5, 64), (40, 131)):
+        z, bias = rng.normal(scale=3, size=(rows, width)).astype(dtype), rng.normal(size=width).astype(dtype)
+        delta = rng.normal(size=(rows, width)).astype(dtype)
+        xp, f, unit = namespace_of(z), ACTIVATIONS[name], np.finfo(dtype).eps
+        for added in (bias, None):
+            a = z.copy()
+            assert kernels.activate(name, a, added)
+            expected = f.forward(xp, z if added is None else z + added)
+            np.testing.assert_allclose(a, expected, rtol=4 * unit, atol=0)
+        out, total = np.empty_like(a), np.empty_like(bias)
+        assert kernels.pull(name, delta, a, out, total)
+        np.testing.assert_array_equal(out, f.backward(xp, delta, a))
+        np.testing.assert_array_equal(total, out.sum(axis=0))
+
+
+def test_arrays_that_a_kernel_does_not_take_are_left_alone():
+    table = np.ones((4, 6))
+    for z, bias in ((table[:, ::2], None), (table.astype(int), None), (table, np.ones(5)), (table[0], None)):
+        assert not kernels.activate("relu", z, bias)
+    assert not kernels.pull("relu", table, table, table[:2], None)
+    assert not kernels.pull("relu", table, table.astype("f"), table.copy(), None)
 
 
 def test_backward_leaves_the_delta_of_the_loss_alone():

@@ -37,6 +37,7 @@ _INFIX = {
 _LOGIC = {"and": "&", "or": "|"}
 _ONE_SIDED = {"maximum": "at_least", "minimum": "at_most"}
 _ZONED = ("exp", "expm1", "log", "log1p", "scaled", "sigmoid_power", "sigmoid_slope", "weigh")
+_ENTRIES = ("prediction", "target", "x", "upstream", "output")  # inputs that differ from entry to entry
 _BITS = (1 | 8, 2, 4)  # of the quantities; a sum needs the values too
 
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "softplus", "sigmoid", "log_sigmoid")
@@ -198,7 +199,7 @@ def _is_constant(node: Any) -> bool:
     if not isinstance(node, Node):
         return True
     if node.operation == "input":
-        return node.operands[0] not in ("prediction", "target", "x")
+        return node.operands[0] not in _ENTRIES
     return all(map(_is_constant, node.operands))
 
 

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from amiss.codegen.activations import activations_source
 from amiss.codegen.cpp import QUANTITIES, losses_source
 from amiss.codegen.updates import updates_source
 from amiss.core.formula import latex, text
@@ -30,7 +31,7 @@ def generate(package: Path) -> None:
 
 def source() -> str:
     """Return the whole generated text of the kernels."""
-    return f"{losses_source()}\n{updates_source()}"
+    return f"{losses_source()}\n{updates_source()}\n{activations_source()}"
 
 
 def formulas() -> dict[str, dict[str, dict[str, str]]]:

@@ -1,7 +1,8 @@
 """The compiled kernels: a table by name, which knows no loss. Without a compiler it is empty."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -11,15 +12,19 @@ import numpy as np
 
 __all__ = [
     "KINDS",
+    "activate",
     "apply",
     "available",
+    "awake",
     "evaluate",
     "evaluate_at",
     "fingerprint",
     "gather",
     "instruction_set",
     "kernel",
+    "multiply",
     "names",
+    "pull",
     "softmax",
     "thread_count",
     "threads",
@@ -242,6 +247,43 @@ def evaluate_at(
     return bool(done)
 
 
+def activate(name: str, z: Any, bias: Any) -> bool:
+    """Replace z by f(z + bias) in one pass; return whether a kernel did it.
+
+    Args:
+        name: of an activation f in `amiss.network.layers` that works number by number.
+        z: (items, width), contiguous.
+        bias: (width,) or None.
+    """
+    return _compiled is not None and bool(_compiled.activate(name, z, bias))
+
+
+def pull(name: str, delta: Any, a: Any, out: Any, total: Any) -> bool:
+    """Write dL/dz, given delta = dL/da, and its sum over the items; return whether a kernel did it.
+
+    Args:
+        name: as for `activate`.
+        delta: (items, width), contiguous, as a and out are.
+        a: what the activation gave.
+        out: for dL/dz.
+        total: (width,), for the sum, or None.
+    """
+    return _compiled is not None and bool(_compiled.pull(name, delta, a, out, total))
+
+
+@contextmanager
+def awake() -> Iterator[None]:
+    """Keep the threads awake in the block: calls come soon one after the other, and may be smaller."""
+    if _compiled is None:
+        yield
+        return
+    _compiled.keep_awake(True)
+    try:
+        yield
+    finally:
+        _compiled.keep_awake(False)
+
+
 def total(x: Any) -> float:
     """Return the sum of an array, right to the last digits: a Python number, whatever the dtype."""
     found = _compiled.total(x, _threads) if _compiled else None
@@ -270,9 +312,21 @@ def gather(x: Any, rows: Any, scale: float, dtype: Any) -> Any:
             return x.astype(dtype, copy=False)
         return np.multiply(x, scale, dtype=dtype, casting="unsafe")
     out = np.empty((len(rows), x.shape[1]), dtype)
-    if _compiled is None or not _compiled.gather(x, rows, scale, out):
+    if _compiled is None or not _compiled.gather(x, rows, scale, out, _threads):
         np.multiply(x[rows], scale, out=out, dtype=out.dtype, casting="unsafe")
     return out
+
+
+def multiply(gemms: Sequence[Any], a: Any, b: Any, out: Any) -> bool:
+    """Write the product of two matrices to `out`, by pieces; return whether it was done.
+
+    Args:
+        gemms: pointers to sgemm and dgemm of BLAS, as SciPy gives them.
+        a: as for `numpy.matmul`, as b and out are.
+        b: as above.
+        out: contiguous along its rows, and not in the memory of a or b.
+    """
+    return _compiled is not None and bool(_compiled.product(*gemms, a, b, out, _threads))
 
 
 def apply(name: str, x: Any) -> Any:

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -18,6 +17,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "buffer.h"
 #include "elementwise.h"
 #include "operand.h"
 #include "pool.h"
@@ -64,6 +64,8 @@ const Entry& entry_of(const std::string& name) {
   throw std::invalid_argument("no kernel is called " + name);
 }
 
+void bind_training(nb::module_& m);  // in bind_training.cpp
+
 using Place = std::pair<int, std::uintptr_t>;  // the kind and the address of an array, 0 if it is not there
 
 Operand operand_at(Place place, std::size_t n) {
@@ -78,85 +80,6 @@ bool write_at(std::optional<double> found, int kind, std::uintptr_t sum) {
   }
   return bool(found);
 }
-
-struct Shape {
-  int rank;
-  const Py_ssize_t* lengths;
-
-  bool operator==(const Shape& other) const {
-    return rank == other.rank && std::equal(lengths, lengths + rank, other.lengths);
-  }
-  std::size_t size() const {
-    return std::accumulate(lengths, lengths + rank, std::size_t(1), [](std::size_t n, Py_ssize_t of) { return n * std::size_t(of); });
-  }
-};
-
-// The memory of a Python object for as long as a call lasts; it fits if the object is an array of real numbers.
-class Buffer {
- public:
-  Buffer(nb::handle object, bool writes) {
-    if (object.is_none()) return;
-    given_ = true;
-    const int flags = PyBUF_STRIDES | PyBUF_FORMAT | (writes ? PyBUF_WRITABLE : 0);
-    if (PyObject_GetBuffer(object.ptr(), &view_, flags) != 0) PyErr_Clear();
-    else held_ = true;
-  }
-  ~Buffer() {
-    if (held_) PyBuffer_Release(&view_);
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-
-  bool given() const { return given_; }
-  bool held() const { return held_; }
-  const Py_buffer& view() const { return view_; }
-
-  Kind kind() const {
-    const char* format = view_.format;
-    if (!format[0] || format[1]) return Kind::none;  // another byte order, a complex number, a structure
-    switch (format[0]) {
-      case 'f': return Kind::float32;
-      case 'd': return Kind::float64;
-      case 'e': return Kind::float16;
-      case '?': return Kind::uint8;
-      case 'b': case 'h': case 'i': case 'l': case 'q': return whole(Kind::int8);
-      case 'B': case 'H': case 'I': case 'L': case 'Q': return whole(Kind::uint8);
-      default: return Kind::none;
-    }
-  }
-
-  Shape shape() const { return {view_.ndim, view_.shape}; }
-
-  // The array itself; none if it is of another shape.
-  Operand operand(const Shape& wanted) const {
-    if (!held_ || view_.ndim > Operand::most || !(shape() == wanted)) return {};
-    return checked({view_.buf, kind(), view_.ndim, view_.shape, view_.strides});
-  }
-
-  // The array broadcast to a shape: over the axes after its own, or those where its length is 1.
-  Operand broadcast(const Shape& wanted) const {
-    const int rank = wanted.rank, own = view_.ndim;
-    if (!held_ || rank > Operand::most || own > rank) return {};
-    std::ptrdiff_t steps[Operand::most];
-    for (int axis = 0; axis < rank; ++axis) {
-      const bool same = axis < own && view_.shape[axis] == wanted.lengths[axis];
-      if (axis < own && !same && !(own == rank && view_.shape[axis] == 1)) return {};
-      steps[axis] = same ? view_.strides[axis] : 0;
-    }
-    return checked({view_.buf, kind(), rank, wanted.lengths, steps});
-  }
-
- private:
-  Kind whole(Kind smallest) const {
-    int wider = 0;
-    while (view_.itemsize >> (wider + 1)) ++wider;
-    return Kind(int(smallest) + wider);
-  }
-  static Operand checked(Operand operand) { return operand && operand.is_aligned() ? operand : Operand{}; }
-
-  Py_buffer view_{};
-  bool given_ = false, held_ = false;
-};
 
 // A kernel with its parameters.
 class ElementwiseKernel {
@@ -340,65 +263,6 @@ std::optional<double> total_of(nb::handle x, std::size_t threads) {
   return {};
 }
 
-// One step of an optimiser. Returns whether it was done: the arrays are contiguous and of one dtype.
-bool update(const std::string& name, const std::vector<nb::object>& given, const std::vector<double>& numbers,
-            std::size_t threads) {
-  const Update* end = table().updates + table().update_count;
-  const Update* found = std::find_if(table().updates, end, [&](const Update& u) { return name == u.name; });
-  if (found == end || int(given.size()) != found->arrays || int(numbers.size()) != found->numbers)
-    throw std::invalid_argument("no update is called " + name + " with so many arrays and numbers");
-  std::vector<std::unique_ptr<Buffer>> buffers;
-  for (std::size_t i = 0; i < given.size(); ++i) buffers.push_back(std::make_unique<Buffer>(given[i], i != 1));
-  const Buffer& first = *buffers[0];
-  if (!first.held()) return false;
-  const std::size_t n = first.shape().size();
-  const auto run = [&](auto loop, auto* sample) {
-    using T = std::remove_pointer_t<decltype(sample)>;
-    std::vector<T*> arrays;
-    for (const auto& buffer : buffers) {
-      const Operand operand = buffer->operand(first.shape());
-      if (!operand.is_plain<T>()) return false;
-      arrays.push_back(operand.at<T>(0));
-    }
-    const auto work = [&](std::size_t i) {
-      loop(i * block, std::min(block, n - i * block), numbers.data(), arrays.data());
-    };
-    // Steps come far apart, so that the threads would have to be woken up each time.
-    constexpr std::size_t alone = 64 * block;
-    nb::gil_scoped_release released;
-    Pool::of_process().run((n + block - 1) / block, n < alone ? 1 : threads, work);
-    return true;
-  };
-  if (first.kind() == Kind::float32) return run(found->single, static_cast<float*>(nullptr));
-  if (first.kind() == Kind::float64) return run(found->twice, static_cast<double*>(nullptr));
-  return false;
-}
-
-// Writes scale * x[rows] to y. Returns whether it was done: both arrays are tables, and the rows are in them.
-bool gather(nb::handle given, Input<std::int64_t> rows, double scale, nb::handle out) {
-  const Buffer x(given, false), y(out, true);
-  if (!x.held() || !y.held() || x.view().ndim != 2 || y.view().ndim != 2) return false;
-  const Kind from = x.kind(), to = y.kind();
-  const std::ptrdiff_t n = x.view().shape[0], width = x.view().shape[1];
-  const bool taken = from == Kind::uint8 || from == Kind::float32 || from == Kind::float64;
-  if (!taken || (to != Kind::float32 && to != Kind::float64)) return false;
-  if (y.view().shape[0] != std::ptrdiff_t(rows.size()) || y.view().shape[1] != width) return false;
-  if (!PyBuffer_IsContiguous(&x.view(), 'C') || !PyBuffer_IsContiguous(&y.view(), 'C')) return false;
-  const std::int64_t* row = rows.data();
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (row[i] < 0 || row[i] >= n) return false;
-  const char* source = static_cast<const char*>(x.view().buf);
-  char* target = static_cast<char*>(y.view().buf);
-  nb::gil_scoped_release released;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const void* line = source + row[i] * width * std::ptrdiff_t(size_of(from));
-    void* place = target + std::ptrdiff_t(i) * width * std::ptrdiff_t(size_of(to));
-    if (to == Kind::float32) table().convert_single(std::size_t(width), line, from, scale, static_cast<float*>(place));
-    else table().convert_twice(std::size_t(width), line, from, scale, static_cast<double*>(place));
-  }
-  return true;
-}
-
 template <class T> void apply(const std::string& name, Input<T> x, Output<T> y) {
   if (x.size() != y.size()) throw std::invalid_argument("arrays must have one size");
   for (std::size_t i = 0; i < table().function_count; ++i) {
@@ -444,8 +308,7 @@ NB_MODULE(_compiled, m) {
       .def("answer", &amiss::answer<amiss::SoftmaxKernel>, ANSWERS);
   m.def("set_threads", [](std::size_t count) { amiss::threads = count; });
   m.def("total", &amiss::total_of);
-  m.def("update", &amiss::update);
-  m.def("gather", &amiss::gather);
+  amiss::bind_training(m);
   m.def("names", [] {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < amiss::table().count; ++i) names.push_back(amiss::table().entries[i].name);

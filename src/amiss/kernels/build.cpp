@@ -159,6 +159,7 @@ const amiss::Entry entries[] = {
 
 }  // namespace AMISS_NAMESPACE
 
+#include "activations.h"
 #include "soft_targets.h"
 #include "training.h"
 
@@ -210,6 +211,7 @@ const amiss::Table table = {instruction_set(),     entries,
                             total<float>,          total<double>,
                             functions,             sizeof functions / sizeof *functions,
                             updates,               sizeof updates / sizeof *updates,
+                            activations,           sizeof activations / sizeof *activations,
                             convert_row<float>,    convert_row<double>};
 
 }  // namespace AMISS_NAMESPACE

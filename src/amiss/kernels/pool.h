@@ -30,6 +30,11 @@ class Pool {
     return *current();
   }
 
+  // Whether threads without work stay awake for long, since calls come soon one after the other: there may be less
+  // in each of them. To be taken back as often as it was said.
+  static void keep_awake(bool wish) { watches_.fetch_add(wish ? 1 : -1); }
+  static bool kept_awake() { return watches_.load(std::memory_order_relaxed) > 0; }
+
   // Calls work(i) for each i < count, on up to `threads` threads with this one among them. Who comes while
   // another Python thread has the pool works alone: the result is the same.
   //
@@ -68,7 +73,9 @@ class Pool {
 
  private:
   static constexpr std::size_t most = 256;  // threads
-  static constexpr std::chrono::microseconds patience{60};  // of a thread without work, before it sleeps
+
+  // How long a thread without work stays awake.
+  static constexpr std::chrono::microseconds patience{60}, long_patience{1000};
 
   struct alignas(64) Range {
     std::atomic<std::size_t> next{0};
@@ -136,7 +143,7 @@ class Pool {
 
   // A sleeping thread takes long to wake up, so it stays awake for a while: calls come in bursts.
   void wait_for_call(std::size_t seen, std::size_t number) {
-    const auto until = std::chrono::steady_clock::now() + patience;
+    const auto until = std::chrono::steady_clock::now() + (kept_awake() ? long_patience : patience);
     while (calls_.load() == seen) {
       if (std::chrono::steady_clock::now() < until) {
         pause();
@@ -151,6 +158,7 @@ class Pool {
     }
   }
 
+  static inline std::atomic<int> watches_{0};
   std::mutex busy_, mutex_;
   std::condition_variable wake_;
   std::size_t workers_ = 0, participants_ = 0;

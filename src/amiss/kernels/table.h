@@ -137,6 +137,21 @@ struct Update {
   UpdateLoop<double> twice;
 };
 
+// z = f(z + b) in rows, where b may be null.
+template <class T> using Activate = void (*)(std::size_t rows, std::size_t width, const T* b, T* z);
+
+// From delta = dL/da to dL/dz, and its sum over the rows unless `sum` is null.
+template <class T>
+using Pull = void (*)(std::size_t rows, std::size_t width, const T* delta, const T* a, T* out, T* sum);
+
+struct Activation {
+  const char* name;
+  Activate<float> forward_single;
+  Activate<double> forward_twice;
+  Pull<float> backward_single;
+  Pull<double> backward_twice;
+};
+
 // Converts a row of n numbers, of 8 bits or floating-point, and multiplies it by a scale.
 template <class T> using Converter = void (*)(std::size_t n, const void* x, Kind kind, double scale, T* y);
 
@@ -156,8 +171,12 @@ struct Table {
   std::size_t function_count;
   const Update* updates;
   std::size_t update_count;
+  const Activation* activations;
+  std::size_t activation_count;
   Converter<float> convert_single;
   Converter<double> convert_twice;
 };
+
+const Table& table();  // that of this machine; defined in bind.cpp
 
 }  // namespace amiss

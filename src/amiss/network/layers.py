@@ -2,40 +2,35 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from amiss import kernels
+from amiss.arrays import namespace_of
 from amiss.core.errors import ParameterError, suggest
+from amiss.kernels.products import product
 
 __all__ = ["ACTIVATIONS", "Activation", "Dense", "check_count"]
 
 
 class Activation(NamedTuple):
-    """An activation a = f(z). Both directions need `a` alone, so that z is not kept."""
+    """An activation a = f(z), as formulas. Both directions need `a` alone, so that z is not kept."""
 
-    forward: Callable[[np.ndarray], np.ndarray]  # z -> a, written over z
-    backward: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (dL/da, a) -> dL/dz
-
-
-def _sigmoid(z: np.ndarray) -> np.ndarray:
-    small = np.exp(-np.abs(z))  # at most 1: it cannot overflow, and both tails keep their digits
-    return np.divide(np.where(z < 0, small, 1), 1 + small, out=z)
-
-
-def _softmax(z: np.ndarray) -> np.ndarray:
-    z -= z.max(axis=1, keepdims=True)  # the result is the same, and exp cannot overflow
-    np.exp(z, out=z)
-    return np.divide(z, z.sum(axis=1, keepdims=True), out=z)
+    forward: Callable[[Any, np.ndarray], np.ndarray]  # (namespace, z) -> a
+    backward: Callable[[Any, np.ndarray, np.ndarray], np.ndarray]  # (namespace, dL/da, a) -> dL/dz
+    by_number: bool = True  # each output depends on its own input only
 
 
 ACTIVATIONS = {
-    "identity": Activation(lambda z: z, lambda delta, _: delta),
-    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda delta, a: delta * (a > 0)),
-    "sigmoid": Activation(_sigmoid, lambda delta, a: delta * a * (1 - a)),
-    "tanh": Activation(lambda z: np.tanh(z, out=z), lambda delta, a: delta * (1 - a * a)),
-    # Each output of a softmax depends on every input: its whole Jacobian, diag(a) - a a', times delta.
-    "softmax": Activation(_softmax, lambda delta, a: a * (delta - (delta * a).sum(axis=1, keepdims=True))),
+    "identity": Activation(lambda xp, z: z, lambda xp, delta, a: delta),
+    "relu": Activation(lambda xp, z: xp.maximum(z, 0.0), lambda xp, delta, a: xp.where(a > 0.0, delta, 0.0)),
+    "sigmoid": Activation(lambda xp, z: xp.sigmoid(z), lambda xp, delta, a: delta * a * (1.0 - a)),
+    "tanh": Activation(lambda xp, z: xp.tanh(z), lambda xp, delta, a: delta * (1.0 - a * a)),
+    # Its whole Jacobian, diag(a) - a a', times delta.
+    "softmax": Activation(
+        lambda xp, z: xp.softmax(z), lambda xp, delta, a: a * (delta - xp.sum(delta * a)), by_number=False
+    ),
 }
 
 
@@ -111,15 +106,20 @@ class Dense:
 
     def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
         """Return a = f(x W + b)."""
-        z = x @ weight
+        z, f = product(x, weight), ACTIVATIONS[self.activation]
+        if f.by_number and kernels.activate(self.activation, z, bias):
+            return z
         if bias is not None:
             z += bias
-        return ACTIVATIONS[self.activation].forward(z)
+        return f.forward(namespace_of(z), z)
 
     def backward(self, delta: np.ndarray, x: np.ndarray, a: np.ndarray, out: list[np.ndarray]) -> np.ndarray:
         """Turn `delta`, which is dL/da, into dL/dz and return it; write dL/dW and dL/db into `out`."""
-        delta = ACTIVATIONS[self.activation].backward(delta, a)
-        np.matmul(x.T, delta, out=out[0])
-        if self.bias:
-            np.sum(delta, axis=0, out=out[1])
+        by_a, f, by_bias = delta, ACTIVATIONS[self.activation], out[1] if self.bias else None
+        delta = np.empty_like(a)
+        if not f.by_number or not kernels.pull(self.activation, by_a, a, delta, by_bias):
+            delta = f.backward(namespace_of(a), by_a, a)
+            if self.bias:
+                np.sum(delta, axis=0, out=by_bias)
+        product(x.T, delta, out[0])
         return delta

@@ -8,6 +8,7 @@ import numpy as np
 
 from amiss import kernels
 from amiss.core.errors import DomainError, DTypeError, ParameterError, ShapeError
+from amiss.kernels.products import product
 from amiss.network import storage, training
 from amiss.network.layers import Dense
 
@@ -149,7 +150,7 @@ class Network:
         for n in reversed(range(len(self.layers))):
             delta = self.layers[n].backward(delta, activations[n], activations[n + 1], out=gradient[n])
             if n > 0:  # the gradient by the data is of no use
-                delta = delta @ parameters[n][0].T
+                delta = product(delta, parameters[n][0].T)
         return [view for views in gradient for view in views]
 
     def predict(self, x: np.ndarray) -> np.ndarray:

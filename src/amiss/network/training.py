@@ -5,12 +5,12 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from amiss.core.errors import DomainError, ParameterError, ShapeError, suggest
+from amiss.kernels.products import shared_products
 from amiss.network.layers import check_count
 from amiss.network.optimisers import SGD, Adam
 from amiss.network.progress import Progress
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from amiss.network.network import Network
 
 __all__ = ["History", "fit"]
-
-# From so many operations in a batch's largest product on, BLAS gets all its threads; below, one. On two idle
-# cores two threads take 0.95 of an epoch's time at 26 million operations and 1.06 at 6 million; beside a busy
-# process they take longer.
-PARALLEL = 20_000_000
 
 
 class History(dict):
@@ -120,7 +115,7 @@ def fit(
     bar = Progress(progress, epochs, batches=-(-len(x) // batch_size))
     epoch = 0
     try:
-        with np.errstate(over="ignore", invalid="ignore"), _threads(network, batch_size), bar:
+        with np.errstate(over="ignore", invalid="ignore"), shared_products(), bar:
             while epoch < epochs and not history.message:
                 epoch += 1
                 batches = _batches(network, len(x), batch_size, shuffle)
@@ -183,15 +178,6 @@ def _batches(network: "Network", items: int, size: int, shuffle: bool) -> list[n
     rng = np.random.default_rng(np.random.SeedSequence(network.seed, spawn_key=(network.epochs,)))
     order = rng.permutation(items) if shuffle else np.arange(items)
     return [order[start : start + size] for start in range(0, items, size)]
-
-
-def _threads(network: "Network", batch_size: int) -> AbstractContextManager:
-    """Limit BLAS to one thread where the products are too small to be shared: see `PARALLEL`."""
-    if 2 * batch_size * max(layer.inputs * layer.outputs for layer in network.layers) >= PARALLEL:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas")
 
 
 def _located(error: Exception, rows: np.ndarray, output: np.ndarray, y: np.ndarray) -> str:
