@@ -126,6 +126,19 @@ def test_the_value_of_half_precision_is_single():
     assert gradient.dtype == np.float16
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0, 1, 3])
+def test_an_output_past_the_cache_is_written_where_it_lies_and_nowhere_else(offset, dtype):
+    n = (1 << 25) // np.dtype(dtype).itemsize + 5
+    prediction = np.arange(n, dtype=dtype) % 1001
+    around = np.full(n + 8, -1.0, dtype)
+    out = around[offset : offset + n]
+    assert LARGE.gradient(prediction, np.zeros_like(prediction), reduction="sum", out=out) is out
+    assert np.array_equal(out, prediction)
+    assert (around[:offset] == -1.0).all()
+    assert (around[offset + n :] == -1.0).all()
+
+
 # --- what kernels refuse -----------------------------------------------------------------------------------
 def test_an_output_over_an_input_is_left_alone():
     prediction, target, _ = arrays((100,))

@@ -130,11 +130,11 @@ class ElementwiseKernel {
     Result result;
     switch (arrays.prediction.kind()) {
       case Kind::float64:
-        result = amiss::evaluate<double>(entry_.twice, table().total_twice, parameters_.data(), wanted, divisor,
+        result = amiss::evaluate<double>(entry_, table().total_twice, parameters_.data(), wanted, divisor,
                                          arrays, threads);
         break;
       case Kind::float32: case Kind::float16: case Kind::bfloat16:
-        result = amiss::evaluate<float>(entry_.single, table().total_single, parameters_.data(), wanted, divisor,
+        result = amiss::evaluate<float>(entry_, table().total_single, parameters_.data(), wanted, divisor,
                                         arrays, threads);
         break;
       default: return {};

@@ -153,7 +153,7 @@ bool choose(const K& kernel, const Task<T>& task, std::size_t start, std::size_t
 AMISS_KERNELS(AMISS_ENTRY)
 
 const amiss::Entry entries[] = {
-#define AMISS_ROW(Name, ...) {Name<float>::name, Name<float>::parameters, call_##Name<float>, call_##Name<double>},
+#define AMISS_ROW(Name, ...) {Name<float>::name, Name<float>::parameters, !Name<float>::careful, call_##Name<float>, call_##Name<double>},
     AMISS_KERNELS(AMISS_ROW)
 };
 

@@ -9,6 +9,7 @@
 
 #include "operand.h"
 #include "pool.h"
+#include "stream.h"
 #include "table.h"
 
 namespace amiss {
@@ -59,10 +60,12 @@ template <class T> T* scratch(int place) {
 // One block of an operand as a kernel sees it.
 template <class T> class View {
  public:
-  View(const Operand& operand, std::size_t start, std::size_t n, int place) : operand_(operand), start_(start), n_(n) {
+  View(const Operand& operand, std::size_t start, std::size_t n, int place, bool streams = false)
+      : operand_(operand), start_(start), n_(n) {
     if (!operand) return;
     plain_ = operand.is_plain<T>();
-    data_ = plain_ ? operand.at<T>(start) : scratch<T>(place);
+    streams_ = streams && plain_;
+    data_ = plain_ && !streams_ ? operand.at<T>(start) : scratch<T>(place);
   }
   const T* read() {
     if (data_ && !plain_) operand_.read(start_, n_, data_);
@@ -70,25 +73,26 @@ template <class T> class View {
   }
   T* data() { return data_; }
   void write() const {
-    if (data_ && !plain_) operand_.write(start_, n_, data_);
+    if (data_ && streams_) stream(data_, n_, operand_.at<T>(start_));
+    else if (data_ && !plain_) operand_.write(start_, n_, data_);
   }
 
  private:
   const Operand& operand_;
   std::size_t start_, n_;
   T* data_ = nullptr;
-  bool plain_ = true;
+  bool plain_ = true, streams_ = false;
 };
 
 // Returns whether every entry lies in its domain.
 template <class T>
-bool pass(Kernel<T> kernel, Task<T> task, const Arrays& arrays, std::size_t threads, Sum& total) {
+bool pass(Kernel<T> kernel, Task<T> task, const Arrays& arrays, bool streams, std::size_t threads, Sum& total) {
   std::atomic<bool> inside{true};
   total = in_blocks((arrays.n + block - 1) / block, threads, [&](std::size_t i, Sum& sum) {
     const std::size_t start = i * block, n = std::min(block, arrays.n - start);
     View<T> prediction(arrays.prediction, start, n, 0), target(arrays.target, start, n, 1);
-    View<T> weight(arrays.weight, start, n, 2), value(arrays.value, start, n, 3);
-    View<T> gradient(arrays.gradient, start, n, 4), hessian(arrays.hessian, start, n, 5);
+    View<T> weight(arrays.weight, start, n, 2), value(arrays.value, start, n, 3, streams);
+    View<T> gradient(arrays.gradient, start, n, 4, streams), hessian(arrays.hessian, start, n, 5, streams);
     Task<T> part = task;
     part.prediction = prediction.read();
     part.target = target.read();
@@ -117,10 +121,16 @@ struct Result {
   double value;  // the sum over the divisor, if one was asked for
 };
 
+template <class T> Kernel<T> kernel_of(const Entry& entry) {
+  if constexpr (sizeof(T) == 8) return entry.twice;
+  else return entry.single;
+}
+
 // Divides by `divisor`; if it is 0, by the number of entries or the sum of their weights.
 template <class T>
-Result evaluate(Kernel<T> kernel, Adder<T> adder, const double* parameters, int wanted, double divisor,
+Result evaluate(const Entry& entry, Adder<T> adder, const double* parameters, int wanted, double divisor,
                 const Arrays& arrays, std::size_t threads) {
+  const Kernel<T> kernel = kernel_of<T>(entry);
   const bool mean = divisor == 0.0;
   const double all = arrays.weight ? total(adder, arrays.weight, arrays.n, 1.0, threads) : double(arrays.n);
   if (!std::isfinite(all)) return {false, 0.0};  // a weight is not a number, or they are very large
@@ -128,12 +138,14 @@ Result evaluate(Kernel<T> kernel, Adder<T> adder, const double* parameters, int 
   if (divisor == 0.0) return {false, 0.0};
   Task<T> task{parameters, wanted, nullptr, nullptr, nullptr, T(1.0 / divisor), 1.0, nullptr, nullptr, nullptr};
   Sum sum;
-  if (!pass(kernel, task, arrays, threads, sum)) return {false, 0.0};
+  // Where there is more to compute, common stores cost nothing: they wait while that is done.
+  const bool streams = entry.cheap && can_stream() && arrays.n * sizeof(T) >= streamed_bytes;
+  if (!pass(kernel, task, arrays, streams, threads, sum)) return {false, 0.0};
   double found = sum.total();
   if ((wanted & wants_sum) && !std::isfinite(found)) {
     // The sum may have overflowed where the mean does not: add up shrunk values instead.
     task.shrink = 0x1p-60;
-    pass(kernel, task, arrays, threads, sum);
+    pass(kernel, task, arrays, streams, threads, sum);
     found = sum.total();
   }
   return {true, double(T(found / divisor / task.shrink))};

@@ -56,6 +56,7 @@ using Kernel = bool (*)(const Task<T>& task, std::size_t start, std::size_t n, S
 struct Entry {
   const char* name;
   int parameters;
+  bool cheap;  // a handful of operations an entry: memory is what it waits for
   Kernel<float> single;
   Kernel<double> twice;
 };
