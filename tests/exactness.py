@@ -67,7 +67,7 @@ def public(loss, quantity, prediction, target):
 
 
 def has_driver(loss):
-    """Return whether class indices go through the compiled driver of softmax cross-entropy."""
+    """Return whether the compiled driver of softmax cross-entropy serves it, for indices and for rows."""
     return isinstance(loss, amiss.CrossEntropy) and loss.input == "logits"
 
 
@@ -108,20 +108,23 @@ def worst_errors(loss, prediction, target, certain, digits=400):
     for quantity in QUANTITIES:
         truth = exact(loss, quantity, prediction, target, digits)
         for path in PATHS:
-            kept, least = (normal, floor) if path in FLUSHING else (np.full(len(normal), True), 0.0)
+            everything = np.full(len(normal), True)
+            kept, least = (normal, floor) if path in FLUSHING else (everything, 0.0)
             if path != "kernel":
-                computed = portable(LIBRARY_OF[path], loss, quantity, prediction, target)
+                computed = [(kept, portable(LIBRARY_OF[path], loss, quantity, prediction, target))]
             elif not isinstance(loss, RowLoss):
-                computed = public(loss, quantity, prediction, target)
+                computed = [(kept, public(loss, quantity, prediction, target))]
             elif has_driver(loss) and quantity != "hessian":
-                kept = certain
-                computed = public(loss, quantity, prediction, np.where(certain, target.argmax(-1), 0))
+                index = np.where(certain, target.argmax(-1), 0)
+                computed = [(certain, public(loss, quantity, prediction, index))]
+                computed += [(kept, public(loss, quantity, prediction, target))]
             else:
                 continue
-            errors = truth[kept].errors(computed[kept], least)
-            at = np.unravel_index(errors.argmax(), errors.shape)[0]
-            where = f"prediction {prediction[kept][at]!r}, target {target[kept][at]!r}, {loss}"
-            yield (quantity, path), Worst(float(errors.max()), where)
+            for kept, found in computed:
+                errors = truth[kept].errors(found[kept], least)
+                at = np.unravel_index(errors.argmax(), errors.shape)[0]
+                where = f"prediction {prediction[kept][at]!r}, target {target[kept][at]!r}, {loss}"
+                yield (quantity, path), Worst(float(errors.max()), where)
 
 
 # --- the page ------------------------------------------------------------------------------------------
@@ -133,8 +136,8 @@ rows of logits shifted by up to a million, probabilities 0 and 1 and next to the
 infinities, and what a search found to be the worst. The parameters are the defaults, the ends of their
 typical ranges and numbers between.
 
-- **kernel**: the compiled code, which serves NumPy arrays and PyTorch tensors on the CPU, of `CrossEntropy`
-  with class indices. It has the same bits on every processor.
+- **kernel**: the compiled code, which serves NumPy arrays and PyTorch tensors on the CPU. It has the same
+  bits on every processor.
 - **NumPy**, **PyTorch**, **JAX**, **TensorFlow**: the formula on that library's own functions, which serves
   compiled programs and accelerators too. XLA replaces numbers below the smallest normal one by 0; these are
   not asked of JAX and TensorFlow.

@@ -104,8 +104,7 @@ bool multiply(Gemm<T> gemm, const Matrix<T>& a, const Matrix<T>& b, const Matrix
   Pool::of_process().run(grid.count(), threads, [&](std::size_t piece) {
     const std::ptrdiff_t i = std::ptrdiff_t(piece), column = i % grid.n.count, row = i / grid.n.count % grid.m.count;
     const std::ptrdiff_t layer = i / grid.n.count / grid.m.count;
-    const Matrix<T> part{parts + (layer - 1) * size, c.rows, c.columns, c.columns, false};
-    const Matrix<T>& to = layer ? part : c;
+    const Matrix<T> to = layer ? Matrix<T>{parts + (layer - 1) * size, c.rows, c.columns, c.columns, false} : c;
     const std::ptrdiff_t top = grid.m.start(row), left = grid.n.start(column), deep = grid.k.start(layer);
     int m = int(grid.n.at(column)), n = int(grid.m.at(row)), k = int(grid.k.at(layer));
     int lda = int(b.stride), ldb = int(a.stride), ldc = int(to.stride);
