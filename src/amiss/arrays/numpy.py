@@ -9,6 +9,7 @@ import numpy as np
 from amiss.arrays.array_namespace import ArrayNamespace
 from amiss.arrays.namespace import Array, Formulas
 from amiss.arrays.products import MatrixProducts
+from amiss.kernels.products import add_product, product, shared_products
 
 __all__ = ["NumpyNamespace", "is_array", "namespace"]
 
@@ -55,6 +56,16 @@ class NumpyNamespace(MatrixProducts, ArrayNamespace):
 
     def quiet(self) -> AbstractContextManager[Any]:
         return np.errstate(all="ignore")
+
+    def multiplying(self) -> AbstractContextManager[Any]:
+        return shared_products()
+
+    def set_product(self, out: Array, a: Array, b: Array) -> None:
+        product(a, b, out)
+
+    def add_product(self, out: Array, a: Array, b: Array, step: int) -> None:
+        if not add_product(a, b, out):
+            super().add_product(out, a, b, step)
 
     def differentiable(self, formulas: Formulas, prediction: Array, target: Array) -> Array:
         return formulas._evaluate(self, "value", prediction, target)

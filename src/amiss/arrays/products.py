@@ -1,5 +1,6 @@
 """Matrix products into arrays that can be written to, on the libraries that have such arrays."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from amiss.arrays.namespace import Array
@@ -25,6 +26,10 @@ class MatrixProducts:
     def nonzero(self, condition: Array) -> Array:
         """Return the indices at which a condition on a vector holds."""
         return self.api.nonzero(condition)[0]
+
+    def multiplying(self) -> AbstractContextManager[Any]:
+        """Return a context in which many products are computed."""
+        return nullcontext()
 
     def set_product(self, out: Array, a: Array, b: Array) -> None:
         """Write the matrix product of a and b to `out`."""

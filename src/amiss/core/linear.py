@@ -66,7 +66,6 @@ class Chunks:
         copies: int = 0,
         half: bool = False,
         gathered: bool = True,
-        adds: bool = True,
     ) -> "Chunks":
         """Return the largest chunks within a budget.
 
@@ -77,14 +76,13 @@ class Chunks:
             copies: logits held beside each logit that is being turned into a derivative.
             half: whether products are of half precision, so that logits and derivatives are copied.
             gathered: whether the rows of a chunk are copied together first.
-            adds: whether a product is held before it is added to the weight's gradient.
         """
         rows, classes, width = max(1, shape[0]), shape[1], shape[2]
-        product = min(memory // 16, 2**22) if adds or half else 0
+        workspace = min(memory // 5, 2**24)  # BLAS copies parts of its operands; a product waits to be added
         step = max(1, min(memory // 16, 2**22) // (size * width))
         line = size * classes  # a row of logits
         whole = line * (3 if half else 2) // 2 + (3 * size * width if gathered else 0)
-        free = memory - product - 2 * line
+        free = memory - workspace - 2 * line
         # A row costs itself and its part of the lag; then the lag is rounded, and the rows take the rest.
         most = min(rows, free * LAG // (LAG * whole + (1 + copies) * line))
         if most < min(rows, FEWEST_ROWS):
@@ -145,7 +143,7 @@ class LinearWork:
     ) -> tuple[Array, Gradients]:
         """Return the value, and the gradients of the operands that are wanted times a derivative upstream."""
         xp, reduce = self.batch.xp, self.reduce
-        with xp.quiet():
+        with xp.quiet(), xp.multiplying():
             factor = reduce.factor(self.batch, self.items)
             if upstream is not None:
                 factor = factor * xp.cast(upstream)
@@ -190,8 +188,7 @@ class LinearWork:
         probe = xp.zeros_of(1)
         copies = 0 if kernels.available() and xp.host(probe) is not None else COPIES
         shape, half = (count, *weight.shape), weight.dtype != xp.dtype
-        adds = xp.library == "numpy"
-        return Chunks.within(self.memory, shape, probe.itemsize, copies, half, gathered, adds)
+        return Chunks.within(self.memory, shape, probe.itemsize, copies, half, gathered)
 
 
 class _Sums:

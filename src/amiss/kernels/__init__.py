@@ -317,7 +317,7 @@ def gather(x: Any, rows: Any, scale: float, dtype: Any) -> Any:
     return out
 
 
-def multiply(gemms: Sequence[Any], a: Any, b: Any, out: Any) -> bool:
+def multiply(gemms: Sequence[Any], a: Any, b: Any, out: Any, adds: bool = False) -> bool:
     """Write the product of two matrices to `out`, by pieces; return whether it was done.
 
     Args:
@@ -325,8 +325,9 @@ def multiply(gemms: Sequence[Any], a: Any, b: Any, out: Any) -> bool:
         a: as for `numpy.matmul`, as b and out are.
         b: as above.
         out: contiguous along its rows, and not in the memory of a or b.
+        adds: whether to add the product to `out`.
     """
-    return _compiled is not None and bool(_compiled.product(*gemms, a, b, out, _threads))
+    return _compiled is not None and bool(_compiled.product(*gemms, a, b, out, adds, _threads))
 
 
 def apply(name: str, x: Any) -> Any:

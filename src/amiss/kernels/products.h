@@ -93,9 +93,10 @@ template <class T> void add_pieces(const Matrix<T>& c, const T* parts, std::ptrd
   });
 }
 
-// c = a b; false if it is too small, too large for BLAS, or in the memory of a or b.
+// c = a b, or c += a b; false if it is too small, too large for BLAS, or in the memory of a or b.
 template <class T>
-bool multiply(Gemm<T> gemm, const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c, std::size_t threads) {
+bool multiply(Gemm<T> gemm, const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c, bool adds,
+              std::size_t threads) {
   const Grid grid(c.rows, c.columns, a.columns);
   if (grid.count() <= 1 || c.overlaps(a) || c.overlaps(b) || !a.fits_int() || !b.fits_int() || !c.fits_int())
     return false;
@@ -109,8 +110,8 @@ bool multiply(Gemm<T> gemm, const Matrix<T>& a, const Matrix<T>& b, const Matrix
     int m = int(grid.n.at(column)), n = int(grid.m.at(row)), k = int(grid.k.at(layer));
     int lda = int(b.stride), ldb = int(a.stride), ldc = int(to.stride);
     char first = b.by_columns ? 'T' : 'N', second = a.by_columns ? 'T' : 'N';
-    T one = 1, zero = 0;
-    gemm(&first, &second, &m, &n, &k, &one, b.at(deep, left), &lda, a.at(top, deep), &ldb, &zero, to.at(top, left), &ldc);
+    T one = 1, before = adds && !layer ? 1 : 0;
+    gemm(&first, &second, &m, &n, &k, &one, b.at(deep, left), &lda, a.at(top, deep), &ldb, &before, to.at(top, left), &ldc);
   });
   if (more) add_pieces(c, parts, more, threads);
   return true;

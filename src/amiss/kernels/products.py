@@ -9,7 +9,7 @@ import numpy as np
 
 from amiss import kernels
 
-__all__ = ["product", "shared_products"]
+__all__ = ["add_product", "product", "shared_products"]
 
 _shared = 0  # how many blocks of `shared_products` are open
 
@@ -24,6 +24,14 @@ def _gemms() -> tuple[Any, ...]:
     return tuple(cython_blas.__pyx_capi__[name] for name in ("sgemm", "dgemm"))
 
 
+@cache
+def _libraries() -> Any:
+    """Return what limits the threads of the BLAS of NumPy and SciPy, once both are there."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @contextmanager
 def shared_products() -> Iterator[None]:
     """Let the threads of the kernels share matrix products in the block, each with one thread of BLAS.
@@ -35,9 +43,7 @@ def shared_products() -> Iterator[None]:
     if not kernels.available() or not _gemms():  # SciPy is loaded here: a limit reaches what is there
         yield
         return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), kernels.awake():
+    with _libraries().limit(limits=1, user_api="blas"), kernels.awake():
         _shared += 1
         try:
             yield
@@ -55,3 +61,8 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.n
     if _shared and kernels.multiply(_gemms(), a, b, out):
         return out
     return np.matmul(a, b, out=out)
+
+
+def add_product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> bool:
+    """Add the matrix product to `out`, without an array for the product; return whether it was done."""
+    return bool(_shared) and kernels.multiply(_gemms(), a, b, out, True)
