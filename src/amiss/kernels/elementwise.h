@@ -30,13 +30,15 @@ struct Arrays {
   }
 };
 
-// Blocks from which on a second thread pays, if an entry costs about a nanosecond.
-constexpr std::size_t blocks_alone = 4;
+// So many blocks a thread computes faster alone than with another one, of entries that cost about a nanosecond: if
+// that is awake, and if it must be woken up first. Of cheap entries it is four times as many.
+constexpr std::size_t blocks_alone = 1, blocks_short = 16;
 
 // Runs work(i) for each block and adds up what these return, in the order of the blocks, whoever computed them.
-template <class Work> Sum in_blocks(std::size_t blocks, std::size_t threads, const Work& work) {
+template <class Work> Sum in_blocks(std::size_t blocks, bool cheap, std::size_t threads, const Work& work) {
+  const std::size_t times = cheap ? 4 : 1;
   Sum sum;
-  if (threads <= 1 || blocks <= blocks_alone) {
+  if (threads <= 1 || blocks <= times * blocks_alone) {
     for (std::size_t i = 0; i < blocks; ++i) {
       Sum part;
       work(i, part);
@@ -45,7 +47,8 @@ template <class Work> Sum in_blocks(std::size_t blocks, std::size_t threads, con
     return sum;
   }
   std::vector<Sum> parts(blocks);
-  Pool::of_process().run(blocks, threads, [&](std::size_t i) { work(i, parts[i]); });
+  const bool is_short = blocks <= times * blocks_short;
+  Pool::of_process().run(blocks, threads, [&](std::size_t i) { work(i, parts[i]); }, is_short);
   for (const Sum& part : parts) sum.add(part);
   return sum;
 }
@@ -84,11 +87,19 @@ template <class T> class View {
   bool plain_ = true, streams_ = false;
 };
 
+template <class T> Kernel<T> kernel_of(const Entry& entry) {
+  if constexpr (sizeof(T) == 8) return entry.twice;
+  else return entry.single;
+}
+
 // Returns whether every entry lies in its domain.
 template <class T>
-bool pass(Kernel<T> kernel, Task<T> task, const Arrays& arrays, bool streams, std::size_t threads, Sum& total) {
+bool pass(const Entry& entry, Task<T> task, const Arrays& arrays, std::size_t threads, Sum& total) {
+  const Kernel<T> kernel = kernel_of<T>(entry);
+  // Where there is more to compute, common stores cost nothing: they wait while that is done.
+  const bool streams = entry.cheap && can_stream() && arrays.n * sizeof(T) >= streamed_bytes;
   std::atomic<bool> inside{true};
-  total = in_blocks((arrays.n + block - 1) / block, threads, [&](std::size_t i, Sum& sum) {
+  total = in_blocks((arrays.n + block - 1) / block, entry.cheap, threads, [&](std::size_t i, Sum& sum) {
     const std::size_t start = i * block, n = std::min(block, arrays.n - start);
     View<T> prediction(arrays.prediction, start, n, 0), target(arrays.target, start, n, 1);
     View<T> weight(arrays.weight, start, n, 2), value(arrays.value, start, n, 3, streams);
@@ -110,7 +121,7 @@ bool pass(Kernel<T> kernel, Task<T> task, const Arrays& arrays, bool streams, st
 
 // The sum of an array, times `shrink`, which keeps it finite where the numbers are large.
 template <class T> double total(Adder<T> adder, const Operand& x, std::size_t n, double shrink, std::size_t threads) {
-  return in_blocks((n + block - 1) / block, threads, [&](std::size_t i, Sum& sum) {
+  return in_blocks((n + block - 1) / block, true, threads, [&](std::size_t i, Sum& sum) {
     const std::size_t start = i * block, count = std::min(block, n - start);
     adder(View<T>(x, start, count, 0).read(), count, shrink, sum);
   }).total();
@@ -121,16 +132,10 @@ struct Result {
   double value;  // the sum over the divisor, if one was asked for
 };
 
-template <class T> Kernel<T> kernel_of(const Entry& entry) {
-  if constexpr (sizeof(T) == 8) return entry.twice;
-  else return entry.single;
-}
-
 // Divides by `divisor`; if it is 0, by the number of entries or the sum of their weights.
 template <class T>
 Result evaluate(const Entry& entry, Adder<T> adder, const double* parameters, int wanted, double divisor,
                 const Arrays& arrays, std::size_t threads) {
-  const Kernel<T> kernel = kernel_of<T>(entry);
   const bool mean = divisor == 0.0;
   const double all = arrays.weight ? total(adder, arrays.weight, arrays.n, 1.0, threads) : double(arrays.n);
   if (!std::isfinite(all)) return {false, 0.0};  // a weight is not a number, or they are very large
@@ -138,14 +143,12 @@ Result evaluate(const Entry& entry, Adder<T> adder, const double* parameters, in
   if (divisor == 0.0) return {false, 0.0};
   Task<T> task{parameters, wanted, nullptr, nullptr, nullptr, T(1.0 / divisor), 1.0, nullptr, nullptr, nullptr};
   Sum sum;
-  // Where there is more to compute, common stores cost nothing: they wait while that is done.
-  const bool streams = entry.cheap && can_stream() && arrays.n * sizeof(T) >= streamed_bytes;
-  if (!pass(kernel, task, arrays, streams, threads, sum)) return {false, 0.0};
+  if (!pass<T>(entry, task, arrays, threads, sum)) return {false, 0.0};
   double found = sum.total();
   if ((wanted & wants_sum) && !std::isfinite(found)) {
     // The sum may have overflowed where the mean does not: add up shrunk values instead.
     task.shrink = 0x1p-60;
-    pass(kernel, task, arrays, streams, threads, sum);
+    pass<T>(entry, task, arrays, threads, sum);
     found = sum.total();
   }
   return {true, double(T(found / divisor / task.shrink))};

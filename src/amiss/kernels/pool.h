@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -40,16 +41,19 @@ class Pool {
   //
   // Each thread starts in a range of its own, the same one each time, so that it finds in its cache what it
   // had there before; who is done helps in the other ranges. A helper that wakes up too late is not waited for.
-  void run(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work) {
+  //
+  // To wake a thread takes longer than a short call: it is done only if calls come soon one after the other.
+  void run(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work, bool is_short = false) {
     threads = std::min({threads, count, most});
     std::unique_lock<std::mutex> owner(busy_, std::defer_lock);
-    if (threads <= 1 || !owner.try_lock()) {
+    if (threads <= 1 || (is_short && !is_burst(threads)) || !owner.try_lock()) {
       for (std::size_t i = 0; i < count; ++i) work(i);
+      if (is_short) last_call_ = now();
       return;
     }
     try {
       for (; workers_ + 1 < threads; ++workers_)
-        std::thread([this, number = workers_] { wait_for_work(number); }).detach();
+        std::thread([this, number = workers_.load()] { wait_for_work(number); }).detach();
     } catch (const std::system_error&) {
       // No more threads are to be had: those that are there do the work.
     }
@@ -69,6 +73,7 @@ class Pool {
     take(0);
     const std::size_t joined = threads - 1 - open_.exchange(0);
     while (finished_.load(std::memory_order_acquire) < joined) pause();
+    if (is_short) last_call_ = now();
   }
 
  private:
@@ -81,6 +86,17 @@ class Pool {
     std::atomic<std::size_t> next{0};
     std::size_t end = 0;
   };
+
+  static std::int64_t now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
+
+  // Whether enough threads are awake, or the last short call was so near that they would stay awake from now on.
+  bool is_burst(std::size_t threads) const {
+    constexpr std::int64_t near = std::chrono::nanoseconds(patience).count() / 2;
+    const std::size_t there = workers_.load(), asleep = std::min(there, sleepers_.load());
+    return there - asleep + 1 >= threads || now() - last_call_ < near;
+  }
 
   static Pool*& current() {
     static Pool* pool = new Pool;  // never destroyed: threads may still wait when the process ends
@@ -159,9 +175,11 @@ class Pool {
   }
 
   static inline std::atomic<int> watches_{0};
+  std::atomic<std::int64_t> last_call_{0};  // when the last short one ended
   std::mutex busy_, mutex_;
   std::condition_variable wake_;
-  std::size_t workers_ = 0, participants_ = 0;
+  std::atomic<std::size_t> workers_{0};
+  std::size_t participants_ = 0;
   const std::function<void(std::size_t)>* work_ = nullptr;
   std::unique_ptr<Range[]> ranges_{new Range[most]};
 #if defined(__linux__)

@@ -122,9 +122,11 @@ double by_rows(RowKernel<T> kernel, const RowTask<T>& task, std::size_t rows, st
   const std::size_t blocks = (rows + step - 1) / step;
   std::vector<Sum> sums(blocks);
   std::atomic<bool> fine{true};
-  Pool::of_process().run(blocks, rows * task.classes < 4 * block ? 1 : threads, [&](std::size_t i) {
+  const std::size_t logits = rows * task.classes;
+  const auto some = [&](std::size_t i) {
     if (!kernel(task, i * step, std::min(step, rows - i * step), sums[i])) fine = false;
-  });
+  };
+  Pool::of_process().run(blocks, logits <= blocks_alone * block ? 1 : threads, some, logits <= blocks_short * block);
   inside = fine;
   return in_order(sums);
 }
