@@ -178,6 +178,7 @@ def reduced(loss: Any, reduction: str, divisor: float, prediction: Any, target: 
     if (
         items is None
         or target.shape not in (items, prediction.shape)
+        or (target.shape != items and not target.dtype.is_floating_point)
         or target.requires_grad
         or not dtype.is_floating_point
     ):

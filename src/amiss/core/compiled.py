@@ -48,10 +48,16 @@ class CompiledLoss(ItemFormulas, FormulaLoss):
                 return xp.from_host(results[0])
         return super()._evaluate(xp, quantity, prediction, target, *extra)
 
+    def _divisor(self, batch: Batch, reduce: Reduction) -> float | None:
+        """Return what a kernel divides by, 0 if it finds that itself."""
+        return DIVISORS[reduce.kind] if reduce.normalizer is None else float(reduce.normalizer)
+
     def _fused(self, batch: Batch, wanted: tuple[str, ...], reduce: Reduction) -> tuple[Array, ...] | None:
-        if batch.xp.library != "numpy":
+        if (
+            batch.xp.library != "numpy" or batch.whole
+        ):  # whole numbers must be one-hot, which no kernel checks
             return None
-        divisor = DIVISORS[reduce.kind] if reduce.normalizer is None else float(reduce.normalizer)
+        divisor = self._divisor(batch, reduce)
         inputs = (batch.prediction, batch.target, batch.weight)
         prediction, target, weight = (None if x is None else np.require(x, None, "A") for x in inputs)
         results = kernels.evaluate(self._kernel, wanted, prediction, target, weight, divisor)

@@ -7,7 +7,9 @@ from amiss import kernels
 from amiss.arrays import Array
 from amiss.core.bases import ItemFormulas
 from amiss.core.compiled import CompiledLoss
+from amiss.core.inputs import Batch
 from amiss.core.items import ClassItems, RowItems
+from amiss.core.reduction import Reduction, weight_of
 
 __all__ = ["ClassLoss", "RowLoss", "SoftmaxOptions"]
 
@@ -60,3 +62,10 @@ class ClassLoss(CompiledLoss, ClassItems, RowLoss):
     @property
     def _takes_as_given(self) -> bool:
         return self._axis == -1
+
+    def _divisor(self, batch: Batch, reduce: Reduction) -> float | None:
+        divisor = super()._divisor(batch, reduce)
+        if divisor != 0.0 or self._classes is None or self._is_indexed(batch.prediction, batch.target):
+            return divisor
+        self._check(batch)  # finds what a row weighs, if each class has a weight and a share of it
+        return float(weight_of(batch, self._template(batch.prediction)))

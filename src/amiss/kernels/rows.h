@@ -59,18 +59,13 @@ template <class T> struct SoftmaxOptions {
     return sum.total();
   }
 
-  // The same where targets are probabilities: a row weighs what its classes do, each as much as it is probable.
-  double divisor_of_soft(std::size_t rows, std::size_t classes, const T* target, const T* weight) const {
-    if (class_weight.empty() && !weight) return double(rows);
+  // The same where targets are probabilities; nothing if a row weighs what its classes do, each as much as it is
+  // probable: who adds that up for the caller rounds in another order.
+  std::optional<double> divisor_of_soft(std::size_t rows, const T* weight) const {
+    if (!class_weight.empty()) return {};
+    if (!weight) return double(rows);
     Sum sum;
-    for (std::size_t i = 0; i < rows; ++i) {
-      const double own = weight ? double(weight[i]) : 1.0;
-      if (own == 0.0) continue;
-      Sum mass;
-      for (std::size_t j = 0; j < class_weight.size(); ++j)
-        mass.add(double(class_weight[j]) * double(target[i * classes + j]));
-      sum.add(class_weight.empty() ? own : own * mass.total());
-    }
+    for (std::size_t i = 0; i < rows; ++i) sum.add(double(weight[i]));
     return sum.total();
   }
 };
@@ -166,7 +161,7 @@ std::optional<double> evaluate_rows(const SoftmaxOptions<T>& options, RowKernel<
   const T *weight = weights.read(), *target = targets.read();
   if (weight && !std::all_of(weight, weight + rows, [](T w) { return std::isfinite(w); })) return {};
   if (divisor == 0.0) {
-    const std::optional<double> all = target ? options.divisor_of_soft(rows, classes, target, weight)
+    const std::optional<double> all = target ? options.divisor_of_soft(rows, weight)
                                              : options.divisor(rows, classes, label, weight);
     if (!all || *all == 0.0 || !std::isfinite(*all)) return {};
     divisor = *all;

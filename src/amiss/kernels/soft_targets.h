@@ -1,7 +1,8 @@
 // Softmax cross-entropy of rows of logits with rows of probabilities as targets.
 //
 // With the share s of each class, its target smoothed and times its weight, the value is the sum of s times the gap
-// to the largest logit, plus the sum of s times log1p(rest); the gradient is softmax times the sum of s, less s.
+// to the largest logit, plus the sum of s times log1p(rest); the gradient is softmax times the sum of s, less s. What
+// multiplies the gradient comes last: where its two terms nearly cancel, a mean is still the sum over the divisor.
 #pragma once
 
 #include "cross_entropy.h"
@@ -82,13 +83,13 @@ template <class T>
 __attribute__((noinline)) void finish_soft(const amiss::RowTask<T>& task, const SharedRow& row, double factor,
                                            const T* __restrict t, T* __restrict e) {
   const Share<T> share(task);
-  const double slope = row.shares.total() * factor / (1.0 + row.rest);
+  const double slope = row.shares.total() / (1.0 + row.rest);
   const T times = T(first_factor(slope)), then = T(second_factor(slope)), f = T(factor);
   const T* __restrict c = task.class_weight;
   if (c)
-    for (std::size_t i = 0; i < task.classes; ++i) e[i] = (e[i] * times) * then - f * share.of(t[i], c[i]);
+    for (std::size_t i = 0; i < task.classes; ++i) e[i] = ((e[i] * times) * then - share.of(t[i], c[i])) * f;
   else
-    for (std::size_t i = 0; i < task.classes; ++i) e[i] = (e[i] * times) * then - f * share.of(t[i], T(1));
+    for (std::size_t i = 0; i < task.classes; ++i) e[i] = ((e[i] * times) * then - share.of(t[i], T(1))) * f;
 }
 
 template <class T> bool soft_row_of_many(const amiss::RowTask<T>& task, std::size_t index, amiss::Sum& total) {
@@ -143,7 +144,7 @@ bool share_turned(const amiss::RowTask<T>& task, const T* z, const T* top, T* t,
 // The numbers of sixteen rows, each in an array of its own so that the loops over them are vectorised.
 template <class T> struct SoftSixteen {
   double weight[lanes], factor[lanes], value[lanes], slope_of_top[lanes], strange[lanes];
-  T slope[lanes], then[lanes], less[lanes];
+  T slope[lanes], then[lanes], scale[lanes];
 };
 
 template <class T>
@@ -157,19 +158,19 @@ __attribute__((noinline)) void find_soft(const SixteenRows<T>& __restrict rows, 
     to.strange[l] = strangeness(row.top, row.rest, row.far);
     to.value[l] = row.value();
     to.slope_of_top[l] = row.slope_of_top(double(share_of_top[l])) * to.factor[l];
-    const double slope = (row.shares.high + row.shares.low) * to.factor[l] / (1.0 + row.rest);
+    const double slope = (row.shares.high + row.shares.low) / (1.0 + row.rest);
     to.slope[l] = T(first_factor(slope));
     to.then[l] = T(second_factor(slope));
-    to.less[l] = T(to.factor[l]);
+    to.scale[l] = T(to.factor[l]);
   }
 }
 
 template <class T>
 void finish_turned_soft(T* e, std::size_t k, const T* slope, const T* then, const T* factor, const T* shares) {
   for (std::size_t part = 0; part < lanes; part += Register<T>::width) {
-    const Numbers<T> times = load<T>(slope + part), down = load<T>(then + part), less = load<T>(factor + part);
+    const Numbers<T> times = load<T>(slope + part), down = load<T>(then + part), f = load<T>(factor + part);
     for (std::size_t i = part; i < k * lanes; i += lanes)
-      store<T>(e + i, (load<T>(e + i) * times) * down - less * load<T>(shares + i));
+      store<T>(e + i, ((load<T>(e + i) * times) * down - load<T>(shares + i)) * f);
   }
 }
 
@@ -215,7 +216,7 @@ bool sixteen_soft_rows(const amiss::RowTask<T>& task, std::size_t first, std::si
   for (std::size_t l = 0; task.value && l < count; ++l) task.value[first + l] = T(rows.weight[l] * rows.value[l]);
   if (!task.gradient) return true;
 
-  finish_turned_soft<T>(e, k, rows.slope, rows.then, rows.less, t);
+  finish_turned_soft<T>(e, k, rows.slope, rows.then, rows.scale, t);
   for (std::size_t l = 0; l < lanes; ++l) e[place[l] * lanes + l] = T(rows.slope_of_top[l]);
   T* to = count < lanes ? given : task.gradient + first * k;
   turn_back(e, k, to);
