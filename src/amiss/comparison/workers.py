@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from amiss import kernels
 from amiss.comparison.data import DataSet
 from amiss.comparison.runs import Report, Result, Run, train
 from amiss.core.errors import AmissError
@@ -71,7 +72,8 @@ def _in_processes(runs: Sequence[Run], data: DataSet, report: Report, jobs: int)
         while not events.empty():
             report(events.get())
 
-    pool = ProcessPoolExecutor(jobs, context, _start_worker, (data, events, stop))
+    threads = max(1, kernels.thread_count() // jobs)
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (data, events, stop, threads))
     futures: list[Future] = []
     try:
         with _ctrl_c_held_back():  # workers end by `stop`, each after its epoch
@@ -131,7 +133,8 @@ def _ctrl_c_held_back() -> Iterator[None]:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(data: DataSet, events: Any, stop: Any) -> None:
+def _start_worker(data: DataSet, events: Any, stop: Any, threads: int) -> None:
+    kernels.threads(threads)  # no more than cores in all; the results do not depend on it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it cannot be held back
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker.update(data=data, report=events.put, stopped=stop.is_set)
