@@ -31,6 +31,7 @@ from amiss.naming import catalogue, get
 
 if TYPE_CHECKING:
     from amiss.comparison import Comparison, compare
+    from amiss.explain import baseline
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,7 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     "ParameterError",
     "ShapeError",
     "Total",
+    "baseline",
     "catalogue",
     "checks",
     "compare",
@@ -56,7 +58,11 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     *_losses,
 ]
 
-_LATER = {"compare": "amiss.comparison", "Comparison": "amiss.comparison"}
+_LATER = {
+    "baseline": "amiss.explain",
+    "compare": "amiss.comparison",
+    "Comparison": "amiss.comparison",
+}
 """Names that are imported when they are first used, since what they need is slow to import."""
 
 

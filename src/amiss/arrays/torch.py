@@ -174,14 +174,10 @@ def reduced(loss: Any, reduction: str, divisor: float, prediction: Any, target: 
     weights = (0, 0) if weight is None else memory(weight)
     if inputs is None or known is None or weights is None:
         return None
-    dtype, items = prediction.dtype, loss._shape_of_items(prediction.shape)
-    if (
-        items is None
-        or target.shape not in (items, prediction.shape)
-        or (target.shape != items and not target.dtype.is_floating_point)
-        or target.requires_grad
-        or not dtype.is_floating_point
-    ):
+    dtype, shape, given = prediction.dtype, prediction.shape, target.shape
+    items = loss._shape_of_items(shape)
+    fits = given == items or (items is not None and given == shape and target.dtype.is_floating_point)
+    if not fits or target.requires_grad or not dtype.is_floating_point:
         return None
     if weight is not None and (weight.requires_grad or weight.shape != items):
         return None
@@ -189,7 +185,7 @@ def reduced(loss: Any, reduction: str, divisor: float, prediction: Any, target: 
     wanted = prediction.requires_grad and torch.is_grad_enabled()
     gradient = torch.empty_like(prediction) if wanted else None
     addresses = value.data_ptr(), 0 if gradient is None else gradient.data_ptr()
-    sizes = prediction.numel(), items.numel(), target.numel()
+    sizes = shape.numel(), items.numel(), given.numel()
     if not kernels.evaluate_at(loss._kernel, *sizes, inputs, known, weights, divisor, *addresses):
         return None
     return _attach(prediction, (value, gradient, loss, reduction, target, weight)) if wanted else value
