@@ -111,6 +111,7 @@ def test_other_axes_hold_the_classes():
     [
         (amiss.SquaredError() + amiss.AbsoluteError(), [1.0], amiss.ParameterError),
         ("mse", [1.0], amiss.ParameterError),
+        (amiss.SquaredError, [1.0], amiss.ParameterError),
         (amiss.SquaredError(), [], amiss.ShapeError),
         (amiss.CrossEntropy(ignore_index=0), [0, 0], amiss.ShapeError),
         (amiss.BinaryCrossEntropy(), [2.0], amiss.DomainError),

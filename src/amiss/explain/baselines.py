@@ -77,7 +77,8 @@ def baseline(loss: Loss, target: Any, weight: Any = None) -> Baseline:
         (array([0.25, 0.75]), 0.562335)
     """
     if not isinstance(loss, Loss) or not hasattr(type(loss), "parameters"):
-        raise ParameterError(f"baseline: loss must be one of the catalogue; got {loss!r}. Ask its terms.")
+        remedy = "Construct it first." if isinstance(loss, type) else "Ask the terms of a sum one by one."
+        raise ParameterError(f"baseline: loss must be a loss such as amiss.Huber(); got {loss!r}. {remedy}")
     target = np.asarray(target)
     if not target.size:
         raise ShapeError(f"baseline: target must have an item or more; got shape {target.shape}.")
