@@ -86,3 +86,13 @@ def draw(rows, classes, dtype, scale=4.0, seed=0):
     rng = np.random.default_rng((seed, rows, classes))
     z = rng.normal(scale=scale, size=(rows, classes)) * 10.0 ** rng.uniform(-1, 1, (rows, 1))
     return z.astype(dtype), rng.integers(0, classes, rows)
+
+
+def options_for(rows, classes, dtype):
+    """Return all options together; a class weight, a weight and a label count nothing."""
+    rng = np.random.default_rng(classes)
+    class_weight = 10.0 ** rng.uniform(-3, 3, classes)
+    class_weight[0] = 0.0
+    weight = rng.uniform(0.1, 2.0, rows).astype(dtype)
+    weight[rows // 2] = 0.0
+    return {"weight": weight, "class_weight": class_weight, "ignored": -3, "smoothing": 0.2, "factor": 0.25}

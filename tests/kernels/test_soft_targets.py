@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from losses_under_test import answers_of_kernels, let_formulas_answer
-from softmax_rows import DTYPES, assert_exact, draw, driven, softmax
+from softmax_rows import DTYPES, assert_exact, draw, driven, options_for, softmax
 
 import amiss
 from amiss import kernels
@@ -19,15 +19,6 @@ def probabilities(rows, classes, dtype, kind="dense"):
         share *= rng.uniform(size=share.shape) < 0.3
     share[0] = np.arange(classes) == classes // 2
     return np.clip(share / np.maximum(share.sum(-1, keepdims=True), 1e-3), 0, 1).astype(dtype)
-
-
-def options_for(rows, classes, dtype):
-    rng = np.random.default_rng(classes)
-    class_weight = 10.0 ** rng.uniform(-3, 3, classes)
-    class_weight[0] = 0.0
-    weight = rng.uniform(0.1, 2.0, rows).astype(dtype)
-    weight[rows // 2] = 0.0
-    return {"weight": weight, "class_weight": class_weight, "smoothing": 0.2, "factor": 0.25}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -16,20 +16,11 @@ from softmax_rows import (
     draw,
     driven,
     errors,
+    options_for,
     softmax,
 )
 
 from amiss import kernels
-
-
-def options_for(rows, classes, dtype):
-    """Return all options together; a class weight, a weight and a label count nothing."""
-    rng = np.random.default_rng(classes)
-    class_weight = 10.0 ** rng.uniform(-3, 3, classes)
-    class_weight[0] = 0.0
-    weight = rng.uniform(0.1, 2.0, rows).astype(dtype)
-    weight[rows // 2] = 0.0
-    return {"weight": weight, "class_weight": class_weight, "ignored": -3, "smoothing": 0.2, "factor": 0.25}
 
 
 # --- any number of classes and rows ------------------------------------------------------------------------
