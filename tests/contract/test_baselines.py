@@ -93,6 +93,15 @@ def test_class_indices_and_their_rows_have_one_baseline(loss):
     assert by_index.value == pytest.approx(by_rows.value, rel=1e-12)
 
 
+def test_weights_are_taken_as_the_loss_takes_them():
+    target = np.array([[1.0, 3.0], [5.0, 11.0]])
+    assert baseline(amiss.SquaredError(), target, [3.0, 1.0]).constant == (3 * 4 + 16) / 8  # one per row
+    for loss, labels in ((amiss.SquaredError(), [1.0, 2.0]), (amiss.CrossEntropy(), [0, 1])):
+        with pytest.raises(amiss.ShapeError, match="weight"):
+            baseline(loss, labels, [1.0, 2.0, 3.0])
+        assert math.isnan(baseline(loss, labels, [0.0, 0.0]).value)
+
+
 def test_nan_in_a_target_makes_everything_nan():
     for loss in (amiss.SquaredError(), amiss.Huber()):
         found = baseline(loss, [1.0, math.nan])

@@ -10,6 +10,7 @@ import numpy as np
 from amiss.arrays import namespace_of
 from amiss.core import LOG_PROBABILITY, PROBABILITY, BatchLoss, Loss
 from amiss.core.errors import ParameterError, ShapeError
+from amiss.core.inputs import expand_weight
 from amiss.core.items import ClassItems, RowItems
 from amiss.core.targets import one_hot
 
@@ -88,6 +89,13 @@ def baseline(loss: Loss, target: Any, weight: Any = None) -> Baseline:
         return _of_numbers(loss, target.astype(np.float64) if target.dtype.kind in "biuf" else target, weight)
 
 
+def _weights(loss: Loss, weight: Any, items: np.ndarray) -> np.ndarray:
+    """Return one weight per item, or raise what a call of the loss would."""
+    if weight is None:
+        return np.ones(items.shape)
+    return np.asarray(expand_weight(namespace_of(items), type(loss).__name__, weight, items))
+
+
 # --- one number --------------------------------------------------------------------------------------------
 def _of_numbers(loss: Any, target: np.ndarray, weight: Any) -> Baseline:
     def cost(constant: float) -> float:
@@ -102,8 +110,8 @@ def _of_numbers(loss: Any, target: np.ndarray, weight: Any) -> Baseline:
     if math.isnan(start):  # as a target is
         return Baseline(start, start, start)
     if loss.facts.minimiser == "mean":
-        each = None if weight is None else np.broadcast_to(np.asarray(weight, np.float64), target.shape)
-        best = float(LINKS[loss.facts.link](np.average(target, weights=each)))
+        each = _weights(loss, weight, target)
+        best = float(LINKS[loss.facts.link](np.sum(each * target) / np.sum(each)))
     else:
         best = _least(loss, cost, slope, nothing)
     return Baseline(best, cost(best), start)
@@ -178,8 +186,7 @@ def _rows(loss: Any, target: np.ndarray, weight: Any) -> tuple[np.ndarray, np.nd
             raise ShapeError("baseline: target must have an item that counts; got ignored ones only.")
         classes = loss._classes or int(target[kept].max()) + 1
         rows, counted = one_hot(np.where(kept, target, 0), classes), kept.astype(np.float64)
-    each = counted if weight is None else counted * np.asarray(weight, np.float64)
-    return rows.reshape(-1, rows.shape[-1]), each.ravel()
+    return rows.reshape(-1, rows.shape[-1]), (counted * _weights(loss, weight, counted)).ravel()
 
 
 def _on_simplex(loss: Any, rows: np.ndarray, each: np.ndarray) -> np.ndarray:
