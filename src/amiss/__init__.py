@@ -30,8 +30,11 @@ from amiss.losses._linear import LinearCrossEntropy
 from amiss.naming import catalogue, get
 
 if TYPE_CHECKING:
+    from amiss.authoring.compiling import compile
+    from amiss.authoring.defining import define
+    from amiss.authoring.properties import properties
     from amiss.comparison import Comparison, compare
-    from amiss.explain import baseline
+    from amiss.explain.baselines import baseline
 
 __version__ = "0.1.0"
 
@@ -52,16 +55,22 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     "catalogue",
     "checks",
     "compare",
+    "compile",
+    "define",
     "get",
     "one_hot",
+    "properties",
     "threads",
     *_losses,
 ]
 
 _LATER = {
-    "baseline": "amiss.explain",
+    "baseline": "amiss.explain.baselines",
     "compare": "amiss.comparison",
     "Comparison": "amiss.comparison",
+    "compile": "amiss.authoring.compiling",
+    "define": "amiss.authoring.defining",
+    "properties": "amiss.authoring.properties",
 }
 """Names that are imported when they are first used, since what they need is slow to import."""
 

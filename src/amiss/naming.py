@@ -1,6 +1,7 @@
 """Find a loss by any spelling that its users know it by."""
 
 import ast
+import dataclasses
 import re
 from typing import Any
 
@@ -8,7 +9,7 @@ from amiss.core import Loss
 from amiss.core.errors import ParameterError, suggest
 from amiss.losses import FAMILIES
 
-__all__ = ["catalogue", "get", "parse_loss", "spellings"]
+__all__ = ["catalogue", "get", "label_of", "parse_loss", "spellings"]
 
 AMBIGUOUS = {
     "binary_crossentropy": ("keras.losses.BinaryCrossentropy", "torch.nn.BCELoss", "bce"),
@@ -141,6 +142,39 @@ def parse_loss(text: str) -> Loss:
             f"a loss must be written as in ce, huber(delta=2) or 0.5*mse + 2*mae, each parameter by its name "
             f"and as a number; got {text!r}."
         ) from None
+
+
+def label_of(loss: Loss, short: bool = False) -> str:
+    """Write a loss in text: its class, and the parameters that are not at their defaults.
+
+    Args:
+        loss: any loss, or a combination.
+        short: round numbers to four digits, for a legend; else the text can be read back.
+
+    Examples:
+        >>> label_of(get("huber", delta=2.0)), label_of(get("mse"))
+        ('Huber(delta=2.0)', 'SquaredError')
+        >>> label_of(0.5 * get("mse") + get("mae")), label_of(0.5 * get("mse") + get("mae"), short=True)
+        ('0.5 * SquaredError + 1.0 * AbsoluteError', '0.5 * SquaredError + AbsoluteError')
+    """
+
+    def number(value: Any) -> str:
+        return f"{value:.4g}" if short and isinstance(value, float) else repr(value)
+
+    if hasattr(loss, "parts"):
+        factors = ["" if short and factor == 1.0 else f"{number(factor)} * " for factor, _ in loss.parts]
+        terms = [label_of(term, short) for _, term in loss.parts]
+        return " + ".join(factor + term for factor, term in zip(factors, terms, strict=True))
+    if not dataclasses.is_dataclass(loss):
+        return repr(loss)
+    if type(loss).__str__ is not object.__str__:  # an expression writes itself
+        return str(loss)
+    given = [
+        f"{field.name}={number(value)}"
+        for field in dataclasses.fields(loss)
+        if field.init and field.repr and (value := getattr(loss, field.name)) != field.default
+    ]
+    return type(loss).__name__ + (f"({', '.join(given)})" if given else "")
 
 
 def _read(node: ast.expr) -> Loss:

@@ -116,6 +116,10 @@ class Namespace(ABC):
         """Return x * log(y), which is 0 where x is 0."""
         return self.weigh(x, self.log(y))
 
+    def power(self, x: Array, n: Array) -> Array:
+        """Return x to the power n for x >= 0."""
+        return self.exp(n * self.log(x))
+
     def log_ratio(self, x: Array, y: Array) -> Array:
         """Return log(x / y) for x, y >= 0, right to the last digits where they are close."""
         ratio = x / y

@@ -52,6 +52,12 @@ class Node:
     def __rtruediv__(self, other: Any) -> "Node":
         return self.graph.record("div", other, self)
 
+    def __pow__(self, other: Any) -> "Node":
+        return self.graph.record("power", self, other)
+
+    def __rpow__(self, other: Any) -> "Node":
+        return self.graph.record("power", other, self)
+
     def __lt__(self, other: Any) -> "Node":
         return self.graph.record("lt", self, other)
 

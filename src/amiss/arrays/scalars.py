@@ -69,6 +69,9 @@ class ScalarNamespace(Namespace):
     def exp_difference(self, x: Array, y: Array) -> Array:
         return self.exp(x - y)
 
+    def power(self, x: Array, n: Array) -> Array:
+        return x**n
+
     def log_ratio(self, x: Array, y: Array) -> Array:
         return self.log(x) - self.log(y)
 

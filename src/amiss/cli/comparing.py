@@ -64,6 +64,7 @@ Keys of the --json document (and of results.json):
             classes, target, scaling, notes, fingerprint, ...
   settings  all options of the comparison
   setup     for each loss: loss, output, target
+  baselines for each loss: value of the best constant, start, batches
   search    runs of the search for learning rates, as in runs
   runs      loss, seed, learning_rate, part, status, message,
             metrics, history (a number per epoch), seconds
@@ -173,9 +174,13 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _split(losses: tuple[str, ...]) -> list[str]:
-    """Split at commas, so that `ce,mse` is two losses; a comma in brackets stays."""
+    """Split at commas, so that `ce,mse` is two losses, but not in brackets, nor an expression."""
+    return [loss for word in losses for loss in ([word] if "prediction" in word else _pieces(word))]
+
+
+def _pieces(word: str) -> list[str]:
     found, depth = [""], 0
-    for letter in ",".join(losses):
+    for letter in word:
         depth += (letter == "(") - (letter == ")")
         if letter == "," and depth == 0:
             found.append("")

@@ -12,7 +12,9 @@ COMMANDS = {
     "compare": ("amiss.cli.comparing:compare", "Train one network with several losses, and compare."),
     "data": ("amiss.cli.data:data", "List data sets, and fetch those that are downloads."),
     "list": ("amiss.cli.listing:list_losses", "List every loss, with the names it has elsewhere."),
-    "show": ("amiss.cli.show:show", "Show a loss: formula, gradient, facts, and its curve."),
+    "plot": ("amiss.cli.plotting:plot", "Draw losses and gradients into a file."),
+    "properties": ("amiss.cli.properties:properties", "Check the properties of a loss, with witnesses."),
+    "show": ("amiss.cli.show:show", "Show a loss: formulas, what to expect, properties, names elsewhere."),
 }
 
 EXAMPLES = """\
@@ -20,7 +22,8 @@ amiss compare                      four losses on handwritten digits
 amiss compare ce mse --data iris   two losses on other data
 amiss compare --data mine.csv      on a table of your own
 amiss list                         every loss
-amiss show huber                   one loss: formula, gradient, facts
+amiss show huber                   one loss: formulas, properties, names elsewhere
+amiss plot mse mae huber           losses and their gradients, as a picture
 amiss --help                       all commands"""
 
 

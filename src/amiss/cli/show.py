@@ -1,6 +1,7 @@
 """`amiss show LOSS`: the card of one loss."""
 
 import json
+import math
 import re
 import shutil
 import textwrap
@@ -17,7 +18,7 @@ from amiss.cli.parameters import LossType
 @click.option("--cpp", is_flag=True, help="Print the generated C++ of its kernel, and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def show(loss: Any, latex: bool, cpp: bool, as_json: bool) -> None:
-    """Show a loss: formula, gradient, parameters, facts, names elsewhere, and its curve.
+    """Show a loss: formulas, curve, parameters, what to expect, checked properties, and names elsewhere.
 
     LOSS is any spelling, with parameters if you like: huber, BCELoss, "huber(delta=2)".
     """
@@ -41,7 +42,7 @@ def show(loss: Any, latex: bool, cpp: bool, as_json: bool) -> None:
 def _lines(made: Any, width: int) -> list[str]:
     from amiss.plot.terminal import curve
 
-    lines = [made.loss, *_wrap(made.summary, width), ""]
+    lines = [*_wrap(made.loss, width, hanging=4), *_wrap(made.summary, width), ""]
     everything = " ".join(texts["text"] for texts in made.formulas.values())
     definitions: dict[str, None] = {}  # each once, whichever quantities use it
     for quantity, texts in made.formulas.items():
@@ -51,12 +52,12 @@ def _lines(made: Any, width: int) -> list[str]:
     for number, definition in enumerate(definitions):
         lines += ["where"] * (number == 0) + [*_indented(definition), ""]
     if "σ(z)" in everything:
-        lines += ["    σ(z) = 1 / (1 + exp(-z)), the probability of the label 1", ""]
+        lines += [*_wrap("σ(z) = 1 / (1 + exp(-z)), the probability of the label 1", width, 4), ""]
     if re.search(r"\bp\[", everything) and "input='logits'" in made.loss:
-        lines += ["    p = softmax(z): p[k] = exp(z[k]) / (exp(z[1]) + ... + exp(z[K]))", ""]
+        lines += [*_wrap("p = softmax(z): p[k] = exp(z[k]) / (exp(z[1]) + ... + exp(z[K]))", width, 4), ""]
     drawing = {"width": max(20, min(48, width - 14)), "height": 7}
     lines += [
-        f"value against the {made.curve['about']}",
+        *_wrap(f"value against the {made.curve['about']}", width),
         *curve(made.curve["x"], made.curve["value"], **drawing),
     ]
     lines += ["gradient", *curve(made.curve["x"], made.curve["gradient"], **drawing), ""]
@@ -66,33 +67,57 @@ def _lines(made: Any, width: int) -> list[str]:
             allowed = f", {row['allowed']}" if row["allowed"] else ""
             lines += _wrap(f"{row['name']} = {row['value']!r}{allowed}: {row['meaning']}", width, 4)
         lines += [""]
-    lines += ["facts, each checked by a test"]
-    for name, value in made.facts.items():
-        lines += [f"    {name.replace('_', ' '):<20}{_fact(name, value)}"]
-    names = ", ".join(name if not given else f"{name} {_given(given)}" for name, given in made.names.items())
-    lines += ["", "also called", *_wrap(names, width, 4), ""]
-    lines += [*_wrap(made.use, width), *_wrap(made.avoid, width), "", *_wrap(f"Source: {made.source}", width)]
-    return lines
+    lines += [
+        "what to expect",
+        *_wrap(made.likelihood, width, 4),
+        *_wrap(made.baseline["words"], width, 4),
+        "",
+    ]
+    lines += [*_properties(made, width), ""]
+    for name in ("lower_bound", "link", "hessian"):
+        lines += [f"    {name.replace('_', ' '):<20}{_fact(made.facts[name])}"]
+    lines += ["", *_peers(made, width)]
+    if made.names:
+        given = {name: _given(given) for name, given in made.names.items()}
+        lines += ["also called", *_wrap(", ".join(map("".join, given.items())), width, 4), ""]
+    lines += [*_wrap(made.use, width), *_wrap(made.avoid, width)]
+    return lines + (["", *_wrap(f"Source: {made.source}", width)] if made.source else [])
+
+
+def _properties(made: Any, width: int) -> list[str]:
+    """Return one line for each property, and the witness where it fails."""
+    from amiss.cli.properties import mark
+
+    lines = ["properties"]
+    for found in made.properties:
+        text = found["witness"]["text"] if found["holds"] is False else found["text"]
+        lines += _wrap(f"{found['name']:<20}{mark(found['holds']):<5}{text}", width, 4, hanging=25)
+    return [*lines, *_wrap(made.checked, width, 4)]
+
+
+def _peers(made: Any, width: int) -> list[str]:
+    lines = []
+    for peer in made.peers:
+        lines += _wrap(f"{peer['library']:<14}{peer['difference'] or ', '.join(peer['names'])}", width, 4, 14)
+    return ["elsewhere", *lines, ""] if lines else []
 
 
 def _indented(text: str) -> list[str]:
     return [f"    {line.rstrip()}" for line in text.splitlines()]
 
 
-def _wrap(text: str, width: int, indent: int = 0) -> list[str]:
+def _wrap(text: str, width: int, indent: int = 0, hanging: int | None = None) -> list[str]:
+    """Wrap a text; lines after the first are set in by `hanging` more."""
     margin = " " * indent
-    return textwrap.wrap(text, width, initial_indent=margin, subsequent_indent=margin + "  " * (indent > 0))
+    after = margin + " " * (2 * (indent > 0) if hanging is None else hanging)
+    return textwrap.wrap(text, width, initial_indent=margin, subsequent_indent=after, break_on_hyphens=False)
 
 
-def _fact(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None and name in ("lipschitz", "smoothness"):
-        return "bounded, by no simple formula"
+def _fact(value: Any) -> str:
     if isinstance(value, float):
-        return "unbounded" if value == float("inf") else f"{value:.4g}"
-    return "none" if value is None else str(value)
+        return "none" if math.isinf(value) else f"{value:.4g}"
+    return str(value)
 
 
 def _given(given: dict[str, Any]) -> str:
-    return "(" + ", ".join(f"{name}={value!r}" for name, value in given.items()) + ")"
+    return f" ({', '.join(f'{name}={value!r}' for name, value in given.items())})" if given else ""

@@ -6,17 +6,19 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from amiss.authoring.defining import read_loss
+from amiss.comparison.constants import constant_of
 from amiss.comparison.data import DataSet
 from amiss.comparison.report import Recorder
 from amiss.comparison.results import Comparison, about
 from amiss.comparison.runs import Report, Run
 from amiss.comparison.settings import OPTIMIZERS, Settings
-from amiss.comparison.setups import Entrant, enter, label_of
+from amiss.comparison.setups import Entrant, enter
 from amiss.comparison.sources import load
 from amiss.comparison.workers import train_all
 from amiss.core import Loss
 from amiss.core.errors import ParameterError
-from amiss.naming import get, parse_loss
+from amiss.naming import get, label_of
 
 __all__ = ["Interrupted", "compare"]
 
@@ -131,7 +133,8 @@ def compare(
         reach=_REACH[loaded.task] if reach is None else reach,
     ).checked_for(loaded.task)
     setup = tuple({"loss": e.label, "output": e.output, "target": e.target} for e in entrants)
-    comparison = Comparison(settings, about(loaded), setup)
+    constants = tuple(constant_of(entrant, loaded) for entrant in entrants)
+    comparison = Comparison(settings, about(loaded), setup, constants=constants)
     if earlier is not None:
         comparison = _resumed(earlier, comparison)
     recorder = Recorder(out if resume is None else resume, resume is not None)
@@ -149,7 +152,7 @@ def _listed(losses: Any) -> list[str | Loss | Entrant]:
 
 
 def _read(loss: str | Loss | Entrant) -> Loss | Entrant:
-    return parse_loss(loss) if isinstance(loss, str) else loss
+    return read_loss(loss) if isinstance(loss, str) else loss
 
 
 def _label(loss: Loss | Entrant) -> str:
@@ -165,7 +168,7 @@ def _as_before(
     if data is None:
         raise ParameterError("resume: data must be given again, since they were in memory only; got none.")
     if losses is None:
-        losses = [Entrant(parse_loss(row["loss"]), row["output"], row["target"]) for row in earlier.setup]
+        losses = [Entrant(read_loss(row["loss"]), row["output"], row["target"]) for row in earlier.setup]
     return data, target or settings.target, task or settings.task, losses
 
 

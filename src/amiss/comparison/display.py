@@ -110,10 +110,22 @@ def _reached(row: dict[str, Any]) -> str:
 
 
 def _training(comparison: "Comparison") -> Sheet:
-    names = ("train_loss_own_units", "heldout_loss_own_units", "gradient_norm_start", "seconds_per_epoch")
-    rows = tuple((row["loss"], *(_number(row[name]) for name in names)) for row in comparison.summary())
-    heads = ("Loss", "Own units, training", "Own units, held out", "First gradient", "s/epoch")
-    return Sheet("The loss itself, each in its own units", heads, rows)
+    columns = {
+        "train_loss_own_units": "Own units, training",
+        "heldout_loss_own_units": "Own units, held out",
+        "baseline_own_units": "Best constant",
+        "start_own_units": "Expected start",
+        "gradient_norm_start": "First gradient",
+        "seconds_per_epoch": "s/epoch",
+    }
+    if not _has_baselines(comparison):
+        columns = {name: head for name, head in columns.items() if name[:4] not in ("base", "star")}
+    rows = tuple((row["loss"], *(_number(row[name]) for name in columns)) for row in comparison.summary())
+    return Sheet("The loss itself, each in its own units", ("Loss", *columns.values()), rows)
+
+
+def _has_baselines(comparison: "Comparison") -> bool:
+    return any(not math.isnan(constant.value) for constant in comparison.constants)
 
 
 def _setup(comparison: "Comparison") -> Sheet:
@@ -165,6 +177,12 @@ def notes(comparison: "Comparison") -> list[str]:
             "One learning rate for all losses. Their gradients differ in scale, so that some may gain from "
             "another one: the learning rate auto searches for each."
         )
+    if _has_baselines(comparison):
+        told.append(
+            "Best constant: the least training loss of an output that is the same for every row. Expected "
+            "start: the loss of a network that says nothing yet, since its last layer gives 0."
+        )
+        told += _below_nothing(comparison)
     told += data["notes"]
     told += [
         f"{result.loss}, seed {result.seed}: {result.message}"
@@ -176,6 +194,24 @@ def notes(comparison: "Comparison") -> list[str]:
     if missing:
         are = "is" if missing == 1 else "are"
         told.append(f"The comparison was interrupted: {missing} of its runs {are} missing.")
+    return told
+
+
+def _below_nothing(comparison: "Comparison") -> list[str]:
+    """Tell which losses never came below what a constant output costs."""
+    told = []
+    for loss in comparison.settings.losses:
+        constant = comparison.constant(loss)
+        results = [result for result in comparison.runs if result.loss == loss and result.epochs]
+        seeds = [str(r.seed) for r in results if not min(r.history["loss"]) < constant.value]
+        if seeds and not constant.batches and not math.isnan(constant.value):
+            of = "seed" if len(seeds) == 1 else "seeds"
+            told.append(
+                f"{loss}, {of} {', '.join(seeds)}: the mean training loss of an epoch never came below "
+                f"{_number(constant.value)}, which the best constant output costs. Measured by this loss the "
+                "network is no better than one that ignores its inputs: train for longer, or try another "
+                "learning rate."
+            )
     return told
 
 
@@ -305,11 +341,25 @@ def figure(comparison: "Comparison") -> "Figure":
         Panel("gradient norm, first step", _series(comparison, "gradient_norm", 1.0), log=True),
     ]
     seeds = _seeds(comparison) + (", mean and range from least to greatest" if settings.repeats > 1 else "")
+    dotted = "dotted: best constant output; " if _has_baselines(comparison) else ""
     caption = (
-        f"{data['name']}, {data['train_rows']} training and {data['test_rows']} held-out rows; "
+        f"{dotted}{data['name']}, {data['train_rows']} training and {data['test_rows']} held-out rows; "
         f"{settings.optimizer}, learning rate {settings.learning_rate}; {seeds}; amiss {amiss.__version__}"
     )
-    return draw_panels(panels, caption)
+    drawn = draw_panels(panels, caption)
+    _mark_baselines(comparison, drawn.axes[0])
+    return drawn
+
+
+def _mark_baselines(comparison: "Comparison", ax: Any) -> None:
+    """Draw what the best constant output costs, dotted, in the colour of each loss's curve."""
+    colours = {line.get_label(): line.get_color() for line in ax.get_lines()}
+    for loss in comparison.settings.losses:
+        value = comparison.constant(loss).value
+        if loss in colours and math.isfinite(value) and (value > 0.0 or ax.get_yscale() != "log"):
+            wide = ax.get_yaxis_transform()
+            dots = {"colors": colours[loss], "linestyles": [(0, (1, 3))], "linewidths": 0.9}
+            ax.hlines(value, 0.0, 1.0, transform=wide, label=f"{loss}: best constant", zorder=1.5, **dots)
 
 
 def _series(comparison: "Comparison", name: str, scale: float) -> dict[str, np.ndarray]:

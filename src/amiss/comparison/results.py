@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from amiss.comparison.constants import Constant
 from amiss.comparison.data import DataSet
 from amiss.comparison.files import reading, regular_file
 from amiss.comparison.runs import Result
@@ -42,6 +43,8 @@ class Comparison:
         setup: for each loss its text (`loss`), the activation of the output, and the coding of the targets.
         runs: the results, in the order of their seeds.
         search: the results of the search for learning rates.
+        constants: for each loss what the best constant output costs, and what a first loss should be; empty
+            for a comparison that was saved before these were kept.
     """
 
     settings: Settings
@@ -49,6 +52,7 @@ class Comparison:
     setup: tuple[dict[str, str], ...]
     runs: tuple[Result, ...] = ()
     search: tuple[Result, ...] = field(default=())
+    constants: tuple[Constant, ...] = field(default=())
 
     @property
     def task(self) -> str:
@@ -117,6 +121,10 @@ class Comparison:
         reached = [epoch for result in finished if (epoch := self._reached(result))]
         row["reached"], row["epochs_to_reach"] = len(reached), _mean_sd(reached)[0]
         row["gradient_norm_start"] = _mean_sd(_ends(results, "gradient_norm", 0))[0]
+        row["baseline_own_units"], row["start_own_units"] = (
+            self.constant(loss).value,
+            self.constant(loss).start,
+        )
         row["train_loss_own_units"] = _mean_sd(_ends(finished, "loss", -1))[0]
         row["heldout_loss_own_units"] = _mean_sd(_ends(finished, "val_loss", -1))[0]
         row["epochs"] = sum(result.epochs for result in results)
@@ -124,6 +132,10 @@ class Comparison:
         row["seconds"] = float(sum(result.seconds for result in results))
         row["learning_rate"] = learning_rate
         return row
+
+    def constant(self, loss: str) -> Constant:
+        """Return the baseline of a loss; its numbers are NaN where it has none."""
+        return next((found for found in self.constants if found.loss == loss), Constant(loss))
 
     def _reached(self, result: Result) -> int | None:
         """Return the first epoch after which the metric was as good as `settings.reach`."""
@@ -178,6 +190,7 @@ class Comparison:
             "data": self.data,
             "settings": asdict(self.settings),
             "setup": self.setup,
+            "baselines": [asdict(constant) for constant in self.constants],
             "search": [result.to_dict() for result in self.search],
             "runs": [result.to_dict() for result in self.runs],
             "summary": self.summary(),
@@ -198,6 +211,7 @@ class Comparison:
             ),
             runs=tuple(map(_result, document["runs"])),
             search=tuple(map(_result, document["search"])),
+            constants=tuple(map(_constant, document.get("baselines", ()))),
         )
 
     @classmethod
@@ -274,6 +288,11 @@ def _result(document: dict[str, Any]) -> Result:
     return Result(
         **{**given, "history": history, "metrics": metrics, "seconds": _number(document["seconds"])}
     )
+
+
+def _constant(document: dict[str, Any]) -> Constant:
+    numbers = {name: _number(document[name]) for name in ("value", "start")}
+    return Constant(str(document["loss"]), **numbers, batches=bool(document["batches"]))
 
 
 def _number(value: float | None) -> float:

@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from amiss.authoring.defining import read_loss
 from amiss.comparison.data import DataSet
 from amiss.core import Loss
 from amiss.core.errors import ParameterError
-from amiss.naming import get, parse_loss
+from amiss.naming import get, label_of
 
-__all__ = ["SETUPS", "Entrant", "Setup", "coded", "enter", "label_of"]
+__all__ = ["SETUPS", "Entrant", "Setup", "coded", "enter"]
 
 
 class Setup(NamedTuple):
@@ -49,6 +50,8 @@ SETUPS = [  # the first row that fits counts
     Setup("classification", "SquaredHinge", None, "identity", "signs"),
     Setup("classification", "ClassItems", "logits", "identity", "index"),
     Setup("classification", "ClassItems", "probabilities", "softmax", "index"),
+    Setup("classification", "DerivedLoss", None, "softmax", "one-hot"),
+    Setup("classification", "DerivedLoss", None, "identity", "signs"),
     Setup("regression", "NumberItems", None, "identity", "standardised"),
 ]
 
@@ -58,6 +61,7 @@ _CODINGS = {
     "signs": lambda y, classes: 2 * np.eye(classes, dtype=np.float32)[y] - 1,
     "standardised": lambda y, classes: y[:, None],
 }
+_VALUES = {"one-hot": (0.0, 1.0), "signs": (-1.0, 1.0)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Entrant:
 
     @property
     def label(self) -> str:
-        """The loss in text that `parse_loss` reads."""
+        """The loss in text that `read_loss` reads."""
         return label_of(self.loss)
 
 
@@ -92,7 +96,7 @@ def enter(loss: str | Loss | Entrant, task: str) -> Entrant:
     """
     if isinstance(loss, Entrant):
         return loss
-    loss = parse_loss(loss) if isinstance(loss, str) else get(loss)
+    loss = read_loss(loss) if isinstance(loss, str) else get(loss)
     terms = [term for _, term in getattr(loss, "parts", ((1.0, loss),))]
     found = {_setup(term, task)[3:] for term in terms}
     if len(found) > 1:
@@ -107,6 +111,7 @@ def _setup(loss: Loss, task: str) -> Setup:
     names = {base.__name__ for base in type(loss).__mro__}
     for setup in SETUPS:
         fits = setup.loss in names and setup.input in (None, getattr(loss, "input", None))
+        fits = fits and all(value in loss.target_domain for value in _VALUES.get(setup.target, ()))  # type: ignore[attr-defined]
         if setup.task == task and fits and (setup.target != "standardised" or _takes_any_number(loss)):
             return setup
     elsewhere = any(setup.loss in names for setup in SETUPS if setup.task != task)
@@ -115,7 +120,7 @@ def _setup(loss: Loss, task: str) -> Setup:
 
 def _unfit(loss: Loss, task: str, elsewhere: bool) -> str:
     known = sorted(
-        {setup.loss for setup in SETUPS if setup.task == task and not setup.loss.endswith("Items")}
+        {setup.loss for setup in SETUPS if setup.task == task} - {"NumberItems", "ClassItems", "DerivedLoss"}
     )
     usual = ", ".join(known) if known else "SquaredError, AbsoluteError, Huber"
     what = "classes" if task == "regression" else "numbers"
@@ -137,24 +142,3 @@ def coded(entrant: Entrant, data: DataSet, y: np.ndarray) -> np.ndarray:
         y: (rows,). result: (rows,) for index, (rows, K) for one-hot and signs, (rows, 1) for standardised.
     """
     return _CODINGS[entrant.target](y, len(data.classes or ()))
-
-
-def label_of(loss: Loss) -> str:
-    """Write a loss in short: its class, and the parameters that are not at their defaults.
-
-    Examples:
-        >>> label_of(get("huber", delta=2.0)), label_of(get("mse"))
-        ('Huber(delta=2.0)', 'SquaredError')
-        >>> label_of(0.5 * get("mse") + 2 * get("mae"))
-        '0.5 * SquaredError + 2.0 * AbsoluteError'
-    """
-    if hasattr(loss, "parts"):
-        return " + ".join(f"{factor!r} * {label_of(term)}" for factor, term in loss.parts)
-    if not dataclasses.is_dataclass(loss):
-        return repr(loss)
-    given = [
-        f"{field.name}={value!r}"
-        for field in dataclasses.fields(loss)
-        if field.init and (value := getattr(loss, field.name)) != field.default
-    ]
-    return type(loss).__name__ + (f"({', '.join(given)})" if given else "")

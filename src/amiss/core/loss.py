@@ -44,6 +44,9 @@ class Loss(ABC):
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
     """Other spellings of this loss, with the parameters that the spelling stands for."""
 
+    peers: ClassVar[dict[str, str]] = {}
+    """What differs at other libraries, one sentence each."""
+
     def __call__(
         self,
         prediction: Array,

@@ -4,19 +4,23 @@ import importlib.util
 import inspect
 import json
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from amiss.core import LOG_PROBABILITY, PROBABILITY, BatchLoss, ClassItems, Loss
+from amiss.authoring.properties import properties
+from amiss.core import ClassItems, Loss
 from amiss.core.errors import ParameterError
 from amiss.core.formula import latex, text
 from amiss.core.items import RowItems
 from amiss.core.parameters import about
+from amiss.explain.baselines import baseline
+from amiss.explain.peers import peers
 from amiss.naming import spellings
+from amiss.plot.slices import slice_of
 
 __all__ = ["Card", "card"]
 
@@ -36,6 +40,12 @@ class Card:
         parameters: name, value, domain, typical range and meaning of each.
         facts: the checked claims, by name.
         names: every spelling, with the parameters it stands for.
+        likelihood: what a constant prediction converges to, and under which distribution, in words.
+        baseline: the best constant prediction for a small target: `target`, `constant`, its loss `value`, the
+            first loss `start` of a network that says nothing yet, and the same in words.
+        properties: each checked property with what was found, and the witness where it fails; `checked` says
+            at how many points.
+        peers: library, names there, and what differs.
         curve: x, value and gradient of one item, and what x and the target are.
         source: where it comes from.
     """
@@ -49,6 +59,11 @@ class Card:
     parameters: list[dict[str, Any]]
     facts: dict[str, Any]
     names: dict[str, dict[str, Any]]
+    likelihood: str
+    baseline: dict[str, Any]
+    properties: list[dict[str, Any]]
+    checked: str
+    peers: list[dict[str, Any]]
     curve: dict[str, Any]
     source: str
 
@@ -75,6 +90,7 @@ def card(loss: Loss) -> Card:
             f"card: loss must be one of the catalogue; got {loss!r}. Show its terms one by one."
         )
     text = inspect.cleandoc(kind.__doc__ or "")
+    found = properties(loss)
     return Card(
         loss=repr(loss),
         family=kind.__module__.rpartition(".")[2],
@@ -84,7 +100,12 @@ def card(loss: Loss) -> Card:
         formulas=_formulas(loss),
         parameters=_parameters(loss, text),
         facts={field.name: getattr(loss.facts, field.name) for field in fields(loss.facts)},
-        names=spellings(kind),
+        names=spellings(kind) if kind.__module__.startswith("amiss.losses.") else {},
+        likelihood=_likelihood(loss),
+        baseline=_baseline(loss),
+        properties=found.to_dict()["properties"],
+        checked=found.basis,
+        peers=[asdict(peer) for peer in peers(kind)],
         curve=_curve(loss),
         source=_section(text, "Source"),
     )
@@ -160,50 +181,84 @@ def _plain(loss: Loss) -> bool:
     )
 
 
+# --- what to expect ----------------------------------------------------------------------------------------
+LINKED = {
+    "logit": ", written as a logit",
+    "softmax": ", written as logits",
+    "log": ", written as a logarithm",
+}
+
+
+def _likelihood(loss: Loss) -> str:
+    """Say what a constant prediction converges to, and of which distribution this is the likelihood."""
+    facts = loss.facts
+    aim = facts.minimiser if " " in facts.minimiser else f"{facts.minimiser} of the target"
+    if facts.minimiser.startswith(("depends", "found")):
+        words = "What a constant prediction converges to has no formula; it is found numerically."
+    else:
+        words = f"A constant prediction converges to the {aim}{LINKED.get(facts.link, '')}."
+    if facts.likelihood is None:
+        return words
+    return f"{words} It is the negative log-likelihood of a {facts.likelihood} distribution, up to constants."
+
+
+def _baseline(loss: Any) -> dict[str, Any]:
+    """Return the baseline of a small target, in numbers and in words."""
+    target = _small_target(loss)
+    found = baseline(loss, target)
+    constant = np.asarray(found.constant).round(6).tolist()
+    best, value, start = (_short(x) for x in (found.constant, found.value, found.start))
+    words = (
+        f"For the target {_short(target)} the best constant prediction is {best}, with a loss of {value}; "
+        f"a network that says nothing yet starts at {start}{_meaning(loss, target, found.start)}."
+    )
+    return {
+        "target": np.asarray(target).tolist(),
+        "constant": constant,
+        "value": found.value,
+        "start": found.start,
+        "words": words,
+    }
+
+
+def _small_target(loss: Any) -> Any:
+    """Return a few targets that a loss takes; the mean, the median and the mode of numbers differ."""
+    domain = loss.target_domain
+    if isinstance(loss, ClassItems):
+        index = np.array([0, 1, 1, 2]) % (loss._classes or 3)
+        return index if loss._ignored is None else np.where(index == loss._ignored, 1 - index, index)
+    if isinstance(loss, RowItems):
+        return np.array([[3.0, 4.0], [1.0, 0.0]])
+    if domain.members:
+        return np.array([max(domain.members), max(domain.members), min(domain.members)])
+    if math.isfinite(domain.low + domain.high):
+        return np.array([domain.low, domain.high, domain.high, domain.high])
+    return np.array([1.0, 2.0, 6.0])
+
+
+def _meaning(loss: Any, target: Any, start: float) -> str:
+    """Say what the first loss is, if it is one of those that are known by heart."""
+    classes = int(np.max(target)) + 1 if np.asarray(target).dtype.kind == "i" else 0
+    if classes and math.isclose(start, math.log(classes)):
+        spread = ", and v / 2 more where logits have a variance v" if loss.facts.link == "softmax" else ""
+        return f" = ln {classes}: ln K for K classes{spread}"
+    if math.isclose(start, math.log(2.0)):
+        return " = ln 2"
+    of_means = loss.facts.minimiser == "mean" and loss.facts.link == "identity"
+    if of_means and math.isclose(start, float(np.mean(np.square(target, dtype=float)))):
+        return ", the mean square: the variance of a target whose mean is 0"
+    return ""
+
+
+def _short(x: Any) -> str:
+    if np.ndim(x):
+        return "(" + ", ".join(map(_short, x)) + ")"
+    return f"{float(x) + 0.0:.4g}"
+
+
 def _curve(loss: Any, points: int = 161) -> dict[str, Any]:
     """Return value and gradient of one item along its prediction, for a fixed target."""
-    given = {"class_weight": None, "ignore_index": None, "axis": -1}
-    loss = replace(loss, **{name: value for name, value in given.items() if name in loss.parameters()})
-    x = np.linspace(*_range(loss), points)
-    if isinstance(loss, ClassItems):
-        predictions, targets = _rows(loss, x)[:, None], np.zeros((points, 1), int)
-        unit = {"logits": "logit", "probabilities": "probability"}.get(loss.input, "log-probability")
-        about_x = f"{unit} of the true class, of 3 classes"
-    elif isinstance(loss, RowItems):
-        predictions, targets = np.stack([x, 0 * x + 1], axis=1)[:, None], np.array([[[1.0, 0.0]]] * points)
-        about_x = "x in the prediction (x, 1), for a target of (1, 0)"
-    else:
-        predictions, targets = x[:, None], np.full((points, 1), _target(loss))
-        about_x = f"prediction, for a target of {_target(loss):g}"
-    if isinstance(loss, BatchLoss):
-        about_x += ", alone in its batch"
-    pairs = [
-        loss.value_and_gradient(p, t, reduction="sum") for p, t in zip(predictions, targets, strict=True)
-    ]
-    values, slopes = [float(value) for value, _ in pairs], [float(slope.flat[0]) for _, slope in pairs]
-    return {"x": x.tolist(), "value": values, "gradient": slopes, "about": about_x}
-
-
-def _range(loss: Any) -> tuple[float, float]:
-    if loss.prediction_domain is PROBABILITY:
-        return 0.01, 0.99
-    if loss.prediction_domain is LOG_PROBABILITY:
-        return -5.0, -0.01
-    reach = max([1.0, *(value for value in vars(loss).values() if isinstance(value, float))])
-    return -4.0 * reach, 4.0 * reach
-
-
-def _target(loss: Any) -> float:
-    """Return the target of the drawing: 0 for real numbers, else the largest, such as the label 1."""
-    domain = loss.target_domain
-    largest = max(domain.members) if domain.members else domain.high
-    return 0.0 if math.isinf(largest) else float(largest)
-
-
-def _rows(loss: Any, x: Any) -> Any:
-    if loss.prediction_domain is PROBABILITY:
-        return np.stack([x, (1 - x) / 2, (1 - x) / 2], axis=1)
-    if loss.prediction_domain is LOG_PROBABILITY:
-        rest = np.log(-np.expm1(x) / 2)
-        return np.stack([x, rest, rest], axis=1)
-    return np.stack([x, 0 * x, 0 * x], axis=1)
+    one = slice_of(loss)
+    x = one.inside(points)
+    values, slopes = one("value", x).tolist(), one("gradient", x).tolist()
+    return {"x": x.tolist(), "value": values, "gradient": slopes, "about": one.about}

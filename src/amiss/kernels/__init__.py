@@ -19,9 +19,11 @@ __all__ = [
     "evaluate",
     "evaluate_at",
     "fingerprint",
+    "flags",
     "gather",
     "instruction_set",
     "kernel",
+    "kernel_at",
     "multiply",
     "names",
     "pull",
@@ -133,6 +135,20 @@ class threads:  # noqa: N801 - used like a function, in a `with` block
 def kernel(name: str, parameters: tuple[float, ...]) -> Any:
     """Return the kernel of a loss with its parameters, in the order of its fields, or None."""
     return _compiled.Kernel(name, list(parameters)) if _compiled and name in _NAMES else None
+
+
+def kernel_at(entry: int) -> Any:
+    """Return the kernel without parameters whose entry in a loaded library lies at an address."""
+    assert _compiled is not None
+    return _compiled.Kernel.at(entry)
+
+
+def flags() -> list[str]:
+    """Return what a compiler is told of accuracy and of this machine's instruction set."""
+    assert _compiled is not None
+    always, *others = _compiled.flags.split("|")
+    sets = dict(text.split(":") for text in others)
+    return [*always.split(), *sets.get(instruction_set(), "").split()]
 
 
 @lru_cache(maxsize=1024)

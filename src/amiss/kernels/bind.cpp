@@ -92,6 +92,9 @@ class ElementwiseKernel {
     if (int(parameters_.size()) != entry_.parameters) throw std::invalid_argument("wrong number of parameters");
   }
 
+  // The kernel whose entry lies at an address, in a library that is never unloaded.
+  static ElementwiseKernel at(std::uintptr_t entry) { return ElementwiseKernel(*reinterpret_cast<const Entry*>(entry)); }
+
   // Writes what is wanted of arrays to arrays. Returns the sum over the divisor (0 stands for the number of
   // entries, or the sum of the weights), or nothing where the arrays or an entry of them do not suit the kernel.
   std::optional<double> run(int wanted, double divisor, nb::handle prediction, nb::handle target, nb::handle weight,
@@ -119,6 +122,8 @@ class ElementwiseKernel {
   }
 
  private:
+  explicit ElementwiseKernel(const Entry& entry) : entry_(entry) {}
+
   std::optional<double> run_on(int wanted, double divisor, const Arrays& arrays, std::size_t threads) const {
     const auto given = (arrays.value ? wants_value : 0) | (arrays.gradient ? wants_gradient : 0) |
                        (arrays.hessian ? wants_hessian : 0);
@@ -292,6 +297,7 @@ NB_MODULE(_compiled, m) {
   nb::class_<amiss::ElementwiseKernel>(m, "Kernel")
       .def(nb::init<const std::string&, std::vector<double>>())
       .def_static("items", &amiss::ElementwiseKernel::items)
+      .def_static("at", &amiss::ElementwiseKernel::at)
       .def("run", &amiss::ElementwiseKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
            nb::arg("hessian").none(), nb::arg("threads"))
@@ -316,4 +322,5 @@ NB_MODULE(_compiled, m) {
   });
   m.def("instruction_set", [] { return std::string(amiss::table().instruction_set); });
   m.attr("fingerprint") = AMISS_FINGERPRINT;
+  m.attr("flags") = AMISS_FLAGS;  // of the compiler, by instruction set
 }

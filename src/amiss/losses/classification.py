@@ -88,6 +88,14 @@ class BinaryCrossEntropy(ElementwiseLoss):
         },
         "keras.losses.BinaryCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
     }
+    peers = {
+        "PyTorch": "BCEWithLogitsLoss is the same; BCELoss takes probabilities, their log at least -100.",
+        "Keras": "BinaryCrossentropy takes probabilities unless told, and clips both ends at 1e-7.",
+        "optax": "sigmoid_binary_cross_entropy is the same, unreduced.",
+        "scikit-learn": "log_loss is the same, of probabilities.",
+        "XGBoost": "binary:logistic is the same; positive_weight is scale_pos_weight.",
+        "LightGBM": "binary is the same; positive_weight is scale_pos_weight.",
+    }
 
     @property
     def prediction_symbol(self) -> str:
@@ -229,6 +237,14 @@ class CrossEntropy(ClassLikelihood):
         "multi:softprob": {},
         "multiclass": {},
     }
+    peers = {
+        "PyTorch": "CrossEntropyLoss is the same, classes on axis 1; weighted rows of targets: Σ / N.",
+        "Keras": "CategoricalCrossentropy takes probabilities unless told, and divides rows by their sum.",
+        "optax": "softmax_cross_entropy is the same, unreduced; the class -1 is the last one there.",
+        "scikit-learn": "log_loss is the same, of probabilities.",
+        "XGBoost": "multi:softprob has the same gradient and twice the Hessian.",
+        "LightGBM": "multiclass has the same gradient and K / (K - 1) times the Hessian.",
+    }
 
     @property
     def facts(self) -> Facts:
@@ -331,6 +347,11 @@ class BinaryFocal(ElementwiseLoss):
         "focal": {},
         "optax.losses.sigmoid_focal_loss": {},
         "torchvision.ops.sigmoid_focal_loss": {"positive_weight": 0.25, "negative_weight": 0.75},
+    }
+    peers = {
+        "PyTorch": "none; in torchvision alpha 0.25 stands for the weights 0.25 and 0.75.",
+        "Keras": "BinaryFocalCrossentropy takes probabilities; alpha needs apply_class_balancing=True.",
+        "optax": "sigmoid_focal_loss is the same, unreduced, its alpha None unless told.",
     }
 
     prediction_symbol = "z"

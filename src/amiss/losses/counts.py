@@ -44,6 +44,14 @@ class Poisson(ElementwiseLoss):
         "keras.losses.Poisson": {"input": "rate"},
         "count:poisson": {},
     }
+    peers = {
+        "PyTorch": "PoissonNLLLoss is the same, of log-rates; with log_input=False it adds 1e-8 to a rate.",
+        "Keras": "Poisson takes rates, and adds 1e-7 to them.",
+        "optax": "none.",
+        "scikit-learn": "mean_poisson_deviance is twice this less its value at perfection.",
+        "XGBoost": "count:poisson, of log-rates, with exp(0.7) times the Hessian: max_delta_step.",
+        "LightGBM": "poisson, of log-rates, with exp(0.7) times the Hessian: poisson_max_delta_step.",
+    }
 
     @property
     def prediction_symbol(self) -> str:

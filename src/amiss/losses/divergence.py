@@ -55,6 +55,11 @@ class KLDivergence(ClassLikelihood):
         "torch.nn.functional.kl_div": {"input": "log_probabilities"},
         "optax.losses.kl_divergence": {"input": "log_probabilities"},
     }
+    peers = {
+        "PyTorch": "KLDivLoss takes log-probabilities; batchmean is the same, its mean is this divided by K.",
+        "Keras": "KLDivergence takes probabilities, and clips both at 1e-7.",
+        "optax": "kl_divergence takes log-probabilities: the same, unreduced.",
+    }
 
     @property
     def facts(self) -> Facts:

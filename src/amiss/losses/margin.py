@@ -42,6 +42,13 @@ class Hinge(ElementwiseLoss):
         "optax.losses.perceptron_loss": {"margin": 0.0},
         "perceptron": {"margin": 0.0},
     }
+    peers = {
+        "PyTorch": "none: HingeEmbeddingLoss is another loss.",
+        "Keras": "Hinge is the same; a batch of labels 0 and 1 is turned into signs.",
+        "optax": "hinge_loss is the same, unreduced; perceptron_loss has the margin 0.",
+        "scikit-learn": "hinge_loss is the same, a metric.",
+        "XGBoost": "binary:hinge takes labels 0 and 1.",
+    }
 
     prediction_symbol = "z"
     target_domain = SIGNS
@@ -99,6 +106,11 @@ class SquaredHinge(ElementwiseLoss):
     margin: float = parameter(1.0, domain=NON_NEGATIVE, typical=(0.1, 3.0), symbol="m", neutral=True)
 
     aliases = {"keras.losses.SquaredHinge": {}}
+    peers = {
+        "PyTorch": "none.",
+        "Keras": "SquaredHinge is the same; a batch of labels 0 and 1 is turned into signs.",
+        "scikit-learn": "the loss that LinearSVC minimises unless told.",
+    }
 
     prediction_symbol = "z"
     target_domain = SIGNS

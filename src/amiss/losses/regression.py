@@ -50,6 +50,14 @@ class SquaredError(ElementwiseLoss):
         "keras.losses.MeanSquaredError": {},
         "optax.squared_error": {},
     }
+    peers = {
+        "PyTorch": "MSELoss is the same: no ½ there either.",
+        "Keras": "MeanSquaredError is the same; a weighted mean is divided by N, not by the weights.",
+        "optax": "squared_error is the same, unreduced; l2_loss is half of it.",
+        "scikit-learn": "mean_squared_error is the same; squared_error as a learner's loss is half of it.",
+        "XGBoost": "reg:squarederror is half of it: gradient = error, Hessian 1.",
+        "LightGBM": "regression is half of it: gradient = error, Hessian 1.",
+    }
 
     @property
     def facts(self) -> Facts:
@@ -99,6 +107,14 @@ class AbsoluteError(ElementwiseLoss):
         "keras.losses.MeanAbsoluteError": {},
         "reg:absoluteerror": {},
         "regression_l1": {},
+    }
+    peers = {
+        "PyTorch": "L1Loss is the same, with a gradient of 0 at an error of 0.",
+        "Keras": "MeanAbsoluteError is the same.",
+        "optax": "none.",
+        "scikit-learn": "mean_absolute_error is the same; a learner has the gradient -1 at a tie.",
+        "XGBoost": "reg:absoluteerror; a leaf becomes the median of its errors.",
+        "LightGBM": "regression_l1, with a Hessian of 1; a leaf becomes the median of its errors.",
     }
 
     @property
@@ -150,6 +166,14 @@ class RootMeanSquaredError(BatchLoss, NumberItems):
 
     aliases = {
         "rmse": {},
+    }
+    peers = {
+        "PyTorch": "none: the square root of MSELoss.",
+        "Keras": "a metric only: keras.metrics.RootMeanSquaredError.",
+        "optax": "none.",
+        "scikit-learn": "a metric only: root_mean_squared_error.",
+        "XGBoost": "a metric only: rmse.",
+        "LightGBM": "a metric: rmse. As an objective that name means the squared error.",
     }
 
     @property
@@ -230,6 +254,14 @@ class Huber(ElementwiseLoss):
         "keras.losses.Huber": {},
         "optax.huber_loss": {},
     }
+    peers = {
+        "PyTorch": "HuberLoss is the same, delta 1.0 too; SmoothL1Loss(beta) is this divided by beta.",
+        "Keras": "Huber is the same, delta 1.0 too.",
+        "optax": "huber_loss is the same, delta 1.0 too, unreduced.",
+        "scikit-learn": "GradientBoostingRegressor takes the quantile alpha, 0.9, of the errors as delta.",
+        "XGBoost": "none: reg:pseudohubererror is another function, which is smooth.",
+        "LightGBM": "huber calls delta alpha, 0.9 unless told, and its Hessian is 1 in the tails, here 0.",
+    }
 
     @property
     def facts(self) -> Facts:
@@ -279,6 +311,11 @@ class LogCosh(ElementwiseLoss):
         "log_cosh": {},
         "keras.losses.LogCosh": {},
         "optax.log_cosh": {},
+    }
+    peers = {
+        "PyTorch": "none.",
+        "Keras": "LogCosh is the same.",
+        "optax": "log_cosh is the same, unreduced.",
     }
 
     @property
@@ -338,6 +375,14 @@ class Pinball(ElementwiseLoss):
         "quantile_loss": {},
         "PinballLoss": {},
         "reg:quantileerror": {},
+    }
+    peers = {
+        "PyTorch": "none.",
+        "Keras": "none.",
+        "optax": "none.",
+        "scikit-learn": "mean_pinball_loss is the same; a learner's gradient at a tie is -quantile.",
+        "XGBoost": "reg:quantileerror, quantile is its quantile_alpha.",
+        "LightGBM": "quantile; quantile is its alpha, 0.9 unless told.",
     }
 
     @property

@@ -64,6 +64,10 @@ class Dice(BatchLoss, ClassItems):
     aliases = {
         "dice_loss": {},
     }
+    peers = {
+        "PyTorch": "none.",
+        "Keras": "Dice takes probabilities, and is one overlap of all classes together unless told.",
+    }
 
     @property
     def prediction_symbol(self) -> str:

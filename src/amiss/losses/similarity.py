@@ -41,6 +41,11 @@ class CosineDistance(RowLoss):
         "cosine": {},
         "optax.losses.cosine_distance": {},
     }
+    peers = {
+        "PyTorch": "CosineEmbeddingLoss is the same for targets of 1.",
+        "Keras": "CosineSimilarity is this minus 1: -1 at best.",
+        "optax": "cosine_distance is the same, unreduced.",
+    }
 
     @property
     def facts(self) -> Facts:

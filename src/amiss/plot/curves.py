@@ -1,16 +1,13 @@
 """Curves over epochs: one line and one band for each name, told apart by colour and by dashes."""
 
-import io
-import os
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amiss.core.errors import BackendError
+from amiss.plot.style import look, save_figure, style, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,17 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Panel", "draw_curves", "draw_panels", "save_figure", "svg"]
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442")
-_DASHES = ((), (6, 2), (1, 1.5), (6, 2, 1, 2), (3, 1.5), (9, 2, 3, 2), (6, 1.5, 1, 1.5, 1, 1.5), (1, 4))
-_RC = {
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "font.size": 9.0,
-    "grid.alpha": 0.3,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "amiss",
-}
+_style = style
 
 
 @dataclass(frozen=True)
@@ -44,14 +31,6 @@ class Panel:
     ylabel: str
     series: Mapping[str, np.ndarray]
     log: bool = False
-
-
-def _style() -> AbstractContextManager:
-    try:
-        from matplotlib import rc_context
-    except ImportError:
-        raise BackendError('Plots need matplotlib; it is not installed. pip install "amiss[plot]"') from None
-    return rc_context(_RC)
 
 
 def draw_curves(panel: Panel, ax: "Axes | None" = None) -> "Axes":
@@ -74,7 +53,7 @@ def draw_curves(panel: Panel, ax: "Axes | None" = None) -> "Axes":
         >>> ax.lines[0].get_ydata().tolist()  # (4 + 2) / 2, (2 + 1) / 2
         [3.0, 1.5]
     """
-    with _style():
+    with style():
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
@@ -92,19 +71,18 @@ def draw_curves(panel: Panel, ax: "Axes | None" = None) -> "Axes":
 
 
 def _draw_series(ax: "Axes", name: str, values: np.ndarray, number: int) -> None:
-    colour = _COLOURS[number % len(_COLOURS)]
-    dashes = _DASHES[(number + number // len(_COLOURS)) % len(_DASHES)]
-    look = {"color": colour, "linestyle": (0, dashes) if dashes else "-", "linewidth": 1.6}
+    drawn = look(number)
+    colour = drawn["color"]
     epochs = np.arange(1, values.shape[1] + 1)
     values = np.where(np.isfinite(values), values, np.nan)
     if not len(values):
-        ax.plot([], [], label=name, **look)
+        ax.plot([], [], label=name, **drawn)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # an epoch that no run reached has no mean: NaN
         mean, low, high = (function(values, axis=0) for function in (np.nanmean, np.nanmin, np.nanmax))
     marker = {"marker": "." if values.shape[1] == 1 else None}
-    ax.plot(epochs, mean, label=name, **marker, **look)
+    ax.plot(epochs, mean, label=name, **marker, **drawn)
     ax.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
     for line in values:
         known = np.flatnonzero(np.isfinite(line))
@@ -123,7 +101,7 @@ def draw_panels(panels: Sequence[Panel], caption: str = "") -> "Figure":
         >>> [ax.get_ylabel() for ax in figure.axes]
         ['loss', 'accuracy']
     """
-    with _style():
+    with style():
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(3.6 * len(panels), 3.6), layout="constrained")
@@ -143,18 +121,3 @@ def draw_panels(panels: Sequence[Panel], caption: str = "") -> "Figure":
                 text.set_parse_math(False)
         figure.supxlabel(caption, fontsize=8, color="0.3", parse_math=False)
     return figure
-
-
-def save_figure(figure: "Figure", path: "str | os.PathLike[str] | io.IOBase", kind: str) -> None:
-    """Write a figure as "png" or "svg"; the same figure gives the same bytes."""
-    with _style():
-        dated = {"Date": None} if kind == "svg" else {}
-        figure.savefig(path, format=kind, dpi=150, metadata=dated)
-
-
-def svg(figure: "Figure") -> str:
-    """Return a figure as an SVG element for a page."""
-    out = io.BytesIO()
-    save_figure(figure, out, "svg")
-    text = out.getvalue().decode()
-    return text[text.index("<svg") :]
