@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from amiss.authoring.properties import properties
     from amiss.comparison import Comparison, compare
     from amiss.explain.baselines import baseline
+    from amiss.tracing.traces import trace
 
 __version__ = "0.1.0"
 
@@ -61,6 +62,7 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     "one_hot",
     "properties",
     "threads",
+    "trace",
     *_losses,
 ]
 
@@ -71,6 +73,7 @@ _LATER = {
     "compile": "amiss.authoring.compiling",
     "define": "amiss.authoring.defining",
     "properties": "amiss.authoring.properties",
+    "trace": "amiss.tracing.traces",
 }
 """Names that are imported when they are first used, since what they need is slow to import."""
 

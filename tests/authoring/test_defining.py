@@ -221,3 +221,15 @@ def test_a_class_without_a_value_or_a_default_is_refused():
         amiss.define(
             type("Open", (), {"__annotations__": {"k": float}, "value": lambda self, xp, p, t: p - t})
         )
+
+
+def test_it_is_traced_and_drawn(charbonnier):
+    from amiss.plot import draw_losses
+
+    network = Network([Dense(2, 3, "tanh"), Dense(3, 1)], seed=0, dtype="float64")
+    rng = np.random.default_rng(0)
+    trace = amiss.trace(network, charbonnier, rng.normal(size=(5, 2)), rng.normal(size=(5, 1)))
+    assert trace.passed
+    value, gradient = draw_losses(charbonnier, span=(-4.0, 4.0))
+    assert max(value.lines[0].get_ydata()) == pytest.approx(2.0)
+    assert max(gradient.lines[0].get_ydata()) == pytest.approx(0.8)

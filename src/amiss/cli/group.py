@@ -15,6 +15,7 @@ COMMANDS = {
     "plot": ("amiss.cli.plotting:plot", "Draw losses and gradients into a file."),
     "properties": ("amiss.cli.properties:properties", "Check the properties of a loss, with witnesses."),
     "show": ("amiss.cli.show:show", "Show a loss: formulas, what to expect, properties, names elsewhere."),
+    "trace": ("amiss.cli.tracing:trace", "Show one step of backpropagation, with numbers and checks."),
 }
 
 EXAMPLES = """\
@@ -23,6 +24,7 @@ amiss compare ce mse --data iris   two losses on other data
 amiss compare --data mine.csv      on a table of your own
 amiss list                         every loss
 amiss show huber                   one loss: formulas, properties, names elsewhere
+amiss trace                        one step of backpropagation, with numbers
 amiss plot mse mae huber           losses and their gradients, as a picture
 amiss --help                       all commands"""
 

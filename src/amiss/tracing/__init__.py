@@ -1,0 +1,1 @@
+"""One step of backpropagation, shown quantity by quantity, each derivative checked."""
