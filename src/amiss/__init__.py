@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from amiss.authoring.properties import properties
     from amiss.comparison import Comparison, compare
     from amiss.explain.baselines import baseline
+    from amiss.parities.parities import parity
     from amiss.tracing.traces import trace
 
 __version__ = "0.1.0"
@@ -60,6 +61,7 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     "define",
     "get",
     "one_hot",
+    "parity",
     "properties",
     "threads",
     "trace",
@@ -72,6 +74,7 @@ _LATER = {
     "Comparison": "amiss.comparison",
     "compile": "amiss.authoring.compiling",
     "define": "amiss.authoring.defining",
+    "parity": "amiss.parities.parities",
     "properties": "amiss.authoring.properties",
     "trace": "amiss.tracing.traces",
 }

@@ -12,6 +12,10 @@ COMMANDS = {
     "compare": ("amiss.cli.comparing:compare", "Train one network with several losses, and compare."),
     "data": ("amiss.cli.data:data", "List data sets, and fetch those that are downloads."),
     "list": ("amiss.cli.listing:list_losses", "List every loss, with the names it has elsewhere."),
+    "parity": (
+        "amiss.cli.parity:parity",
+        "Run one step of a network in several frameworks; say what differs.",
+    ),
     "plot": ("amiss.cli.plotting:plot", "Draw losses and gradients into a file."),
     "properties": ("amiss.cli.properties:properties", "Check the properties of a loss, with witnesses."),
     "show": ("amiss.cli.show:show", "Show a loss: formulas, what to expect, properties, names elsewhere."),
