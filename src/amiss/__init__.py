@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from amiss.authoring.properties import properties
     from amiss.comparison import Comparison, compare
     from amiss.explain.baselines import baseline
+    from amiss.identification.identifying import identify
     from amiss.parities.parities import parity
     from amiss.tracing.traces import trace
 
@@ -60,6 +61,7 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
     "compile",
     "define",
     "get",
+    "identify",
     "one_hot",
     "parity",
     "properties",
@@ -74,6 +76,7 @@ _LATER = {
     "Comparison": "amiss.comparison",
     "compile": "amiss.authoring.compiling",
     "define": "amiss.authoring.defining",
+    "identify": "amiss.identification.identifying",
     "parity": "amiss.parities.parities",
     "properties": "amiss.authoring.properties",
     "trace": "amiss.tracing.traces",

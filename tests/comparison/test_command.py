@@ -233,7 +233,7 @@ def test_without_words_it_shows_examples(amiss):
     code, out, _ = amiss()
     assert code == 0
     assert "amiss compare" in out
-    assert len(out.splitlines()) == 8
+    assert len(out.splitlines()) == 9
 
 
 def test_help_lists_every_command_without_importing_them(tmp_path):

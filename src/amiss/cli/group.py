@@ -11,6 +11,7 @@ __all__ = ["amiss"]
 COMMANDS = {
     "compare": ("amiss.cli.comparing:compare", "Train one network with several losses, and compare."),
     "data": ("amiss.cli.data:data", "List data sets, and fetch those that are downloads."),
+    "identify": ("amiss.cli.identifying:identify", "Name the loss that is hidden in a gradient."),
     "list": ("amiss.cli.listing:list_losses", "List every loss, with the names it has elsewhere."),
     "parity": (
         "amiss.cli.parity:parity",
@@ -28,6 +29,7 @@ amiss compare ce mse --data iris   two losses on other data
 amiss compare --data mine.csv      on a table of your own
 amiss list                         every loss
 amiss show huber                   one loss: formulas, properties, names elsewhere
+amiss identify "(a-y)*a*(1-a)"     the loss that is hidden in a gradient
 amiss trace                        one step of backpropagation, with numbers
 amiss plot mse mae huber           losses and their gradients, as a picture
 amiss --help                       all commands"""
