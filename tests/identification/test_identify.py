@@ -34,8 +34,8 @@ def test_the_printed_mse_of_the_thread_is_related_to_what_is_minimised():
     printed = {number.name: number.relation for number in identify(TUTORIAL).printed}
     mse = printed["mse"]
     assert "the code does not define mean_squared_error" in mse
-    assert "2 times the loss that is minimised if N counts all numbers of the target" in mse
-    assert "2/K times the loss that is minimised (K outputs for each item) if N counts the items" in mse
+    assert "2 times the loss whose gradient this is if N counts all numbers of the target" in mse
+    assert "2/K times the loss whose gradient this is (K outputs for each item) if N counts the items" in mse
     assert "where it has a ½ too" in mse
     assert "metric" in printed["acc"]
 
@@ -43,11 +43,11 @@ def test_the_printed_mse_of_the_thread_is_related_to_what_is_minimised():
 @pytest.mark.parametrize(
     ("definition", "count", "said"),
     [
-        ("((p - t)**2).sum() / (2*p.size)", "len(y)", "1/K times the loss that is minimised"),
-        ("((p - t)**2).sum() / (2*p.size)", "y.size", "it is the loss that is minimised"),
-        ("np.mean((p - t)**2)", "y.size", "it is 2 times the loss that is minimised"),
-        ("np.mean((p - t)**2)", "len(y)", "2/K times the loss that is minimised"),
-        ("np.mean(np.abs(p - t))", "len(y)", "another function than the loss that is minimised"),
+        ("((p - t)**2).sum() / (2*p.size)", "len(y)", "1/K times the loss whose gradient this is"),
+        ("((p - t)**2).sum() / (2*p.size)", "y.size", "it is the loss whose gradient this is"),
+        ("np.mean((p - t)**2)", "y.size", "it is 2 times the loss whose gradient this is"),
+        ("np.mean((p - t)**2)", "len(y)", "2/K times the loss whose gradient this is"),
+        ("np.mean(np.abs(p - t))", "len(y)", "another function than the loss whose gradient this is"),
     ],
 )
 def test_the_codes_own_definitions_are_used(definition, count, said):
@@ -61,7 +61,7 @@ def test_a_metric_of_another_loss_is_said_to_be_one():
     code = "a = sigmoid(x @ w)\nmse = np.mean((a - y)**2)\ndw = x.T @ (a - y) / len(y)"
     found = identify(code)
     assert isinstance(found.loss, amiss.BinaryCrossEntropy)
-    assert "another function than the loss that is minimised, a metric only" in found.printed[0].relation
+    assert "another function than the loss whose gradient this is, a metric only" in found.printed[0].relation
 
 
 @pytest.mark.parametrize(

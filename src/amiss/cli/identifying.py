@@ -74,7 +74,7 @@ def _lines(found: Any) -> list[str]:
         lines += [
             "",
             *textwrap.wrap(
-                f"{number.name} (line {number.line}) is never differentiated: {number.relation}.", 78
+                f"{number.name} (line {number.line}) is never used by the training: {number.relation}.", 78
             ),
         ]
     return lines

@@ -1,102 +1,34 @@
 """Read code as it stands in tutorials: every value that it assigns becomes a node, and nothing is run.
 
-Loops are gone through once. Functions of the code are followed. What is not understood, such as a call of
-some other library, becomes an input that has the name it is assigned to.
+Loops are gone through once. Functions of the code are followed, and branches are decided where that can be
+seen, else joined. What is not understood, such as a call of some other library, becomes an input that has the
+name it is assigned to, and is remembered as not understood.
 """
 
 import ast
-from dataclasses import dataclass, field
+import re
+import textwrap
 from typing import Any
 
 from amiss.arrays.recorded import Node
-from amiss.authoring.expressions import FUNCTIONS, Reader, function_name, syntax_tree
+from amiss.authoring.expressions import FUNCTIONS, function_name, syntax_tree
 from amiss.core.errors import ParameterError
-from amiss.identification.recorder import CodeRecorder
-
-__all__ = ["Assignment", "Code", "read_code"]
-
-MODULES = (
-    "np",
-    "numpy",
-    "torch",
-    "tf",
-    "math",
-    "jnp",
-    "jax",
-    "F",
-    "nn",
-    "K",
-    "scipy",
-    "special",
-    "sp",
-    "keras",
-    "cp",
+from amiss.identification.reading import (
+    PRODUCTS,
+    REDUCTIONS,
+    Assignment,
+    Code,
+    ExpressionReader,
+    base_of,
+    labels_of,
 )
-SAME = (
-    "array",
-    "asarray",
-    "astype",
-    "copy",
-    "float",
-    "float32",
-    "float64",
-    "reshape",
-    "flatten",
-    "ravel",
-    "squeeze",
-)
-SAME += (
-    "detach",
-    "numpy",
-    "item",
-    "get_label",
-    "cast",
-    "mat",
-    "expand_dims",
-    "unsqueeze",
-    "view",
-    "nan_to_num",
-)
-"""Functions and methods that leave the numbers of their first argument as they are."""
 
-REDUCTIONS = ("sum", "mean", "average", "reduce_sum", "reduce_mean", "max", "amax", "reduce_max")
-PRODUCTS = ("dot", "matmul", "mm", "outer")
-SLOPES = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
-FOLLOWED = 20  # calls of the code's own functions within each other
+__all__ = ["read_code"]
 
-
-@dataclass(frozen=True)
-class Assignment:
-    """A value of the code.
-
-    Attributes:
-        name: as the code calls it, "return", or "" of a lone expression.
-        value: the node, or a number.
-        line: where it stands, counted from 1.
-        step: of an update in place "+" or "-", else "".
-        calls: a function that is called there and not followed, and its arguments.
-    """
-
-    name: str
-    value: Any
-    line: int
-    step: str = ""
-    calls: tuple[str, tuple[Any, ...]] | None = None
-
-
-@dataclass
-class Code:
-    """What was read.
-
-    Attributes:
-        assignments: in the order of the code.
-        inputs: the node of each name that the code uses and does not define.
-        counts: what the code defines a number of items to be: of each such node the text, as in len(y).
-    """
-
-    assignments: list[Assignment] = field(default_factory=list)
-    inputs: dict[str, Node] = field(default_factory=dict)
-    counts: dict[Node, str] = field(default_factory=dict)
+DEEPEST, MOST = 20, 300  # calls of the code's own functions within each other, and in all
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+NOTHING = object()
+"""What a block returns that has no `return`."""
 
 
 def read_code(text: str) -> Code:
@@ -110,265 +42,376 @@ def read_code(text: str) -> Code:
         >>> [assignment.name for assignment in code.assignments], sorted(code.inputs)
         (['E', 'd'], ['a', 'y'])
     """
-    tree = syntax_tree(_dedented(text), "identify: code")
+    plain = _plain(text) if isinstance(text, str) else text
+    tree = syntax_tree(plain, "identify: code")
     reader = CodeReader()
-    reader.functions = {
-        node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
+    reader.functions = {node.name: node for node in tree.body if isinstance(node, FUNCTION)}
     reader.block(tree.body)
-    for function in list(reader.functions.values()):  # those that the code defines and does not call
-        if function.name not in reader.called:
-            reader.block(function.body)
+    reader.enter_uncalled()
     return reader.code
 
 
-class CodeReader(Reader):
-    """Reads statements; expressions that are no formula become inputs."""
+def _plain(text: str) -> str:
+    """Return code without what it is quoted with: fences, prompts, magic commands, signs of a typesetter."""
+    text = text.removeprefix("\ufeff").replace("\u2212", "-").replace("\u00b2", "**2")
+    lines = [re.sub(r"^(>>>|\.\.\.) ?", "", line) for line in textwrap.dedent(text).strip().splitlines()]
+    return textwrap.dedent("\n".join(line for line in lines if not re.match(r"\s*(```|[%!])", line))).strip()
+
+
+class CodeReader(ExpressionReader):
+    """Reads statements."""
 
     def __init__(self) -> None:
-        super().__init__(CodeRecorder(), {}, "identify: code")
-        self.code = Code()
+        super().__init__()
         self.functions: dict[str, Any] = {}
-        self.called: set[str] = set()
-        self.depth = 0
-        self.opaque: tuple[str, tuple[Any, ...]] | None = None
+        self.constants: dict[str, Any] = {"__name__": "__main__"}
+        self.called: set[int] = set()
+        self.function, self.depth, self.calls, self.looping = "", 0, 0, False
+        self.results: tuple[Any, ...] = ()
 
     # --- statements ------------------------------------------------------------------------------------
-    def block(self, body: list[ast.stmt]) -> Any:  # noqa: PLR0912 - a case for each kind of statement
-        """Read statements; return what the first `return` among them gives."""
-        for statement in body:
-            match statement:
-                case ast.Assign(targets=targets, value=value):
-                    for target in targets:
-                        self.assign(target, value, statement.lineno)
-                case ast.AnnAssign(target=target, value=ast.expr() as value):
+    def block(self, body: list[ast.stmt]) -> Any:
+        """Read statements; return what the first `return` among them gives, else NOTHING."""
+        for place, statement in enumerate(body):
+            if isinstance(statement, ast.If):
+                done, found = self.branch(statement, body[place + 1 :])
+                if done:
+                    return found
+            else:
+                found = self.statement(statement)
+            if found is not NOTHING:
+                return found
+        return NOTHING
+
+    def statement(self, statement: ast.stmt) -> Any:
+        """Read one statement; return what it returns, else NOTHING."""
+        match statement:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
                     self.assign(target, value, statement.lineno)
-                case ast.AugAssign(target=target, op=op, value=value):
-                    step = "+" if isinstance(op, ast.Add) else "-" if isinstance(op, ast.Sub) else ""
-                    whole = ast.BinOp(left=_loaded(target), op=op, right=value)
-                    self.assign(target, ast.copy_location(whole, statement), statement.lineno, step)
-                case ast.Return(value=ast.expr() as value):
-                    result = self.understood(value, "return")
-                    if not self.depth:
-                        self.keep("return", result, statement.lineno)
-                    return result
-                case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=arguments)):
-                    for argument in arguments:
-                        if not isinstance(argument, ast.Constant | ast.Name | ast.JoinedStr):
-                            self.keep("printed metric", self.understood(argument, ""), statement.lineno)
-                case ast.Expr(value=value):
-                    if not isinstance(value, ast.Constant) and not self.is_idle(value):
-                        self.keep("", self.understood(value, ""), statement.lineno)
-                case ast.For() | ast.While() | ast.With() | ast.Try():
-                    if (found := self.block(statement.body)) is not None:
-                        return found
-                case ast.If():
-                    if (found := self.block(statement.body or statement.orelse)) is not None:
-                        return found
-                case ast.ClassDef():
-                    self.block([part for part in statement.body if not isinstance(part, ast.FunctionDef)])
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                self.assign(target, value, statement.lineno)
+            case ast.AugAssign():
+                self.update(statement)
+            case ast.Return(value=ast.expr() as value):
+                return self.returned(value, statement.lineno)
+            case ast.Expr(value=value):
+                self.alone(value, statement.lineno)
+            case ast.For():
+                return self.loop(statement)
+            case ast.While() | ast.With() | ast.Try():
+                return self.block(statement.body)
+            case ast.ClassDef():
+                self.read_class(statement)
+        return NOTHING
+
+    def returned(self, value: ast.expr, line: int) -> Any:
+        """Read what is returned; of several values the first is meant, as of gradient and Hessian."""
+        parts = value.elts if isinstance(value, ast.Tuple) else [value]
+        results = tuple(self.understood(part, "return") for part in parts)
+        if not self.depth:
+            self.keep("return", results[0], line, source=parts[0])
+        self.results = results
+        return results[0]
+
+    def alone(self, value: ast.expr, line: int) -> None:
+        """Read a lone expression, and the numbers that a `print` shows."""
+        match value:
+            case ast.Constant():
+                return
+            case ast.Call(func=ast.Name(id="print"), args=arguments):
+                for argument in arguments:
+                    if not isinstance(argument, ast.Constant | ast.Name | ast.JoinedStr):
+                        self.keep("printed metric", self.understood(argument, ""), line)
+            case ast.Call() if function_name(value.func) not in (
+                *FUNCTIONS,
+                *PRODUCTS,
+                *REDUCTIONS,
+                *self.functions,
+            ):
+                return  # it does something, as append does
+            case _:
+                self.keep("", self.understood(value, ""), line)
+
+    def loop(self, statement: ast.For) -> Any:
+        """Read the body of a loop once; what it adds up from 0 is a sum."""
+        pairs: list[tuple[ast.expr, ast.expr]] = []
+        match statement.target, statement.iter:
+            case ast.Tuple(elts=names), ast.Call(func=ast.Name(id="zip"), args=arrays) if len(names) == len(
+                arrays
+            ):
+                pairs = list(zip(names, arrays, strict=True))
+            case ast.Name() as name, (ast.Name() | ast.Attribute()) as array:
+                pairs = [(name, array)]
+        for name, array in pairs:
+            self.names[ast.unparse(name)] = self.understood(array, ast.unparse(name))
+        outer, self.looping = self.looping, True
+        found = self.block(statement.body)
+        self.looping = outer
+        return found
+
+    def read_class(self, statement: ast.ClassDef) -> None:
+        """Read the methods of a class, which share what they keep in self."""
+        outer, names = self.functions, dict(self.names)
+        self.functions = {
+            **outer,
+            **{part.name: part for part in statement.body if isinstance(part, FUNCTION)},
+        }
+        self.block([part for part in statement.body if not isinstance(part, FUNCTION)])
+        self.enter_uncalled()
+        self.functions, self.names = outer, names
+
+    def enter_uncalled(self) -> None:
+        """Read the functions that the code defines and does not call, each with names of its own."""
+        for function in list(self.functions.values()):
+            if id(function) not in self.called:
+                self.called.add(id(function))
+                arguments = {argument.arg for argument in function.args.args}
+                names = {name: value for name, value in self.names.items() if name not in arguments}
+                self.within(function, names, self.defaults_of(function))
+
+    # --- branches --------------------------------------------------------------------------------------
+    def branch(self, statement: ast.If, rest: list[ast.stmt]) -> tuple[bool, Any]:
+        """Read an `if`; return whether the rest of the block is read too, and what is returned."""
+        decided = self.truth(statement.test)
+        if decided is not None:
+            return False, self.block(statement.body if decided else statement.orelse)
+        if not (_changes(statement.body) or _changes(statement.orelse)):
+            self.block(statement.body)
+            self.block(statement.orelse)
+            return False, NOTHING
+        test = self.mask(statement.test)
+        if test is None and not statement.orelse and not _returns(statement.body):
+            return False, self.block(statement.body)  # such as every tenth epoch: as if it were always
+        before, mark = dict(self.names), len(self.code.assignments)
+        if _returns(statement.body) or _returns(statement.orelse):
+            first = self.block([*statement.body, *rest])
+            self.names = dict(before)
+            second = self.block([*statement.orelse, *rest])
+            result = self.either(test, first, second, statement)
+            if result is not NOTHING and not self.depth:
+                self.keep("return", result, statement.lineno)
+            return True, result
+        self.block(statement.body)
+        first, self.names = self.names, dict(before)
+        self.block(statement.orelse)
+        second, self.names = self.names, dict(before)
+        for name in {**first, **second}:
+            a, b = (names.get(name, before.get(name, NOTHING)) for names in (first, second))
+            if a is NOTHING or b is NOTHING or a is b:
+                self.names[name] = b if a is NOTHING else a
+                continue
+            joined = self.code.assignments[mark:]
+            self.code.assignments[mark:] = [x for x in joined if x.name != name]
+            self.names[name] = self.either(test, a, b, statement, name)
+        return False, NOTHING
+
+    def either(
+        self, test: Node | None, first: Any, second: Any, statement: ast.If, name: str = "return"
+    ) -> Any:
+        """Return what one of two branches gives; an input that is not understood where the test is not."""
+        if first is NOTHING or second is NOTHING:
+            return second if first is NOTHING else first
+        uses = tuple(x for x in (first, second) if isinstance(x, Node))
+        if test is None:
+            value, unread = (
+                self.input(f"{name} if {ast.unparse(statement.test)}"),
+                f"if {ast.unparse(statement.test)}",
+            )
+        else:
+            value, unread = self.xp.where(test, first, second), ""
+        if name != "return" or not self.depth:
+            found = Assignment(
+                name, value, statement.lineno, unread=unread, uses=uses, function=self.function
+            )
+            self.code.assignments.append(found)
+        return value
+
+    def mask(self, test: ast.expr) -> Node | None:
+        """Return the node of a condition on arrays, None where it is none."""
+        if not isinstance(test, ast.Compare) or any(isinstance(part, ast.Mod) for part in ast.walk(test)):
+            return None
+        try:
+            node = self.read(test)
+        except ParameterError:
+            return None
+        return node if isinstance(node, Node) else None
+
+    def truth(self, test: ast.expr) -> bool | None:
+        """Return whether a condition on constants of the code holds, None where that cannot be seen."""
+        match test:
+            case ast.Constant(value=value):
+                return bool(value)
+            case ast.Name(id=name) if name in self.constants:
+                return bool(self.constants[name])
+            case ast.UnaryOp(op=ast.Not(), operand=inner):
+                inside = self.truth(inner)
+                return None if inside is None else not inside
+            case ast.Compare(
+                left=left, ops=[ast.Eq() | ast.Is() | ast.NotEq() | ast.IsNot() as op], comparators=[right]
+            ):
+                known, a = self.constant(left)
+                too, b = self.constant(right)
+                return (a == b) == isinstance(op, ast.Eq | ast.Is) if known and too else None
         return None
 
+    def constant(self, tree: ast.expr) -> tuple[bool, Any]:
+        """Return whether an expression is a constant of the code, and which."""
+        if isinstance(tree, ast.Constant):
+            return True, tree.value
+        name = ast.unparse(tree)
+        return name in self.constants, self.constants.get(name)
+
+    # --- values ----------------------------------------------------------------------------------------
     def assign(self, target: ast.expr, value: ast.expr, line: int, step: str = "") -> None:
         """Give a name a value."""
         if isinstance(target, ast.Tuple | ast.List):
-            parts = value.elts if isinstance(value, ast.Tuple | ast.List) else [None] * len(target.elts)
-            if len(parts) == len(target.elts):
-                for name, part in zip(target.elts, parts, strict=True):
-                    if part is None:
-                        self.names.pop(_text(name), None)
-                    else:
-                        self.assign(name, part, line)
+            self.unpack(target.elts, value, line)
             return
-        name = _text(target)
+        name = ast.unparse(target)
+        if isinstance(value, ast.Lambda):
+            body = [ast.Return(value=value.body, lineno=line)]
+            made = ast.FunctionDef(name=name, args=value.args, body=body, decorator_list=[], lineno=line)
+            self.functions[name] = made
+            self.called.add(id(made))
+            return
+        self.constants.pop(name, None)
+        if isinstance(value, ast.Constant):
+            self.constants[name] = value.value
         result = self.understood(value, name)
+        if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
+            name, result = self.stored(target, result)
         self.names[name] = result
-        self.keep(name, result, line, step)
+        self.keep(name, result, line, step, source=value)
 
-    def keep(self, name: str, value: Any, line: int, step: str = "") -> None:
-        """Remember a value of the outermost code, and of the functions that it calls."""
-        if value is not None:
-            self.code.assignments.append(Assignment(name, value, line, step, self.opaque))
-
-    def understood(self, tree: ast.expr, name: str) -> Any:
-        """Return the value of an expression, or an input of this name where it is no formula."""
-        self.opaque = None
-        try:
-            return self.read(tree)
-        except ParameterError:
-            return self.input(name or ast.unparse(tree)[:60])
-
-    def is_idle(self, tree: ast.expr) -> bool:
-        """Return whether a lone expression only reports, as print and append do."""
-        return isinstance(tree, ast.Call) and function_name(tree.func) not in (
-            *FUNCTIONS,
-            *PRODUCTS,
-            *REDUCTIONS,
-        )
-
-    # --- expressions -----------------------------------------------------------------------------------
-    def read(self, tree: ast.expr) -> Any:  # noqa: PLR0911 - a case for each kind of expression
-        match tree:
-            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
-                return self.xp.record("dot", self.read(left), self.read(right))
-            case ast.Attribute(attr="T" | "mT", value=inner):
-                return self.xp.record("transpose", self.read(inner))
-            case ast.Attribute(attr="size", value=inner):
-                return self.count(tree, self.read(inner))
-            case ast.Attribute(attr="pi" | "e"):
-                return 3.141592653589793 if tree.attr == "pi" else 2.718281828459045
-            case ast.Attribute():
-                return self.name(_text(tree))
-            case ast.Subscript(value=ast.Attribute(attr="shape", value=inner), slice=ast.Constant()):
-                return self.count(tree, self.read(inner))
-            case ast.Subscript():
-                text = _text(tree)
-                if text in self.names:
-                    return self.names[text]
-                whole = ast.Slice | ast.Tuple | ast.Constant
-                if isinstance(tree.slice, whole) and _base(tree) in self.names and not _is_text(tree.slice):
-                    return self.read(tree.value)  # some rows of an array are treated as all of them
-                return self.name(text)
-        return super().read(tree)
-
-    def name(self, name: str) -> Any:
-        return self.names[name] if name in self.names else self.input(name)
-
-    def input(self, name: str) -> Node:
-        """Return the node of a name that the code does not define."""
-        if name not in self.code.inputs:
-            self.code.inputs[name] = self.xp.input(name)
-        return self.code.inputs[name]
-
-    def count(self, tree: ast.expr, of: Any) -> Any:
-        """Return the node of a number of items."""
-        text = ast.unparse(tree)
-        node = self.xp.record("count", of, text)
-        self.code.counts[node] = text
-        return node
-
-    def call(self, tree: ast.Call) -> Any:
-        name, arguments = function_name(tree.func), list(tree.args)
-        base = _base(tree.func) if isinstance(tree.func, ast.Attribute) else None
-        if name in self.functions and base in (None, "self", "cls"):
-            return self.follow(self.functions[name], arguments, tree.keywords)
-        if base is not None and base not in MODULES:
-            arguments = [tree.func.value, *arguments]  # type: ignore[attr-defined]
-        found = self.array_call(name, arguments, tree) if arguments else None
-        if found is not None:
-            return found
-        try:
-            return super().call(ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]))
-        except ParameterError:
-            self.opaque = name, tuple(self.understood(argument, "") for argument in arguments)
-            raise
-
-    def array_call(self, name: str, arguments: list[ast.expr], tree: ast.Call) -> Any:
-        """Return what a function of arrays gives, or None if it is not one of those that are known."""
-        first = arguments[0]
-        if name == "len":
-            return self.count(tree, self.read(first))
-        if name in PRODUCTS and len(arguments) == 2:
-            left, right = map(self.read, arguments)
-            return self.xp.record(
-                "dot", self.xp.record("transpose", left) if name == "outer" else left, right
-            )
-        if name in REDUCTIONS and (name != "max" or len(arguments) == 1 or tree.keywords):
-            return self.reduce(name.removeprefix("reduce_"), arguments, tree.keywords)
-        return self.same_shape_call(name, arguments)
-
-    def same_shape_call(self, name: str, arguments: list[ast.expr]) -> Any:
-        """Return what a function of one array gives, or None."""
-        unchanged = dict.fromkeys(SAME, lambda x: x) | dict.fromkeys(("zeros", "zeros_like"), lambda x: 0.0)
-        functions = {
-            **unchanged,
-            **dict.fromkeys(("ones", "ones_like"), lambda x: 1.0),
-            **dict.fromkeys(("transpose", "t"), lambda x: self.xp.record("transpose", x)),
-            "softmax": lambda x: self.xp.record("softmax", x),
-            "heaviside": lambda x: self.xp.indicator(x > 0.0),
-        }
-        return functions[name](self.read(arguments[0])) if name in functions else self.slope(name, arguments)
-
-    def reduce(self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Any:
-        """Return a sum, a mean or a maximum over an axis."""
-        given = {word.arg: word.value for word in keywords}
-        axis = given.get("axis", given.get("dim", arguments[1] if len(arguments) > 1 else None))
-        which = "all" if axis is None or ast.unparse(axis) == "None" else ast.unparse(axis)
-        kind = {"average": "mean", "amax": "max"}.get(name, name)
-        return self.xp.record(kind, self.read(arguments[0]), which)
-
-    def slope(self, name: str, arguments: list[ast.expr]) -> Any:
-        """Return the derivative of an activation that the code calls by name and does not define.
-
-        Such a function takes the output of the activation, a, where it is given what that returned; else z.
-        """
-        words = name.lower().replace("_", "")
-        for activation in SLOPES:
-            if activation in words and any(
-                word in words for word in ("deriv", "prime", "grad", "backward", "dsig")
-            ):
-                break
-            if words in (f"d{activation}", f"{activation}d"):
-                break
+    def unpack(self, targets: list[ast.expr], value: ast.expr, line: int) -> None:
+        """Give several names their values."""
+        if isinstance(value, ast.Attribute) and value.attr == "shape":  # rows, and then columns
+            for place, name in enumerate(targets):
+                self.names[ast.unparse(name)] = self.xp.record(
+                    "count", self.read(value.value), f"shape[{place}]"
+                )
+        elif isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(targets):
+            for name, part in zip(targets, value.elts, strict=True):
+                self.assign(name, part, line)
         else:
-            return None
-        x = self.read(arguments[0])
-        a = (
-            x
-            if _is(x, activation) or (_is(x, "input") and x.operands[0][:1] in "aA")
-            else self.xp.record(activation, x)
+            self.results = ()
+            self.understood(value, "")
+            results = self.results if len(self.results) == len(targets) else (None,) * len(targets)
+            for name, result in zip(targets, results, strict=True):
+                self.names.pop(ast.unparse(name), None)
+                if result is not None:
+                    self.names[ast.unparse(name)] = result
+
+    def stored(self, target: ast.Subscript, value: Any) -> tuple[str, Any]:
+        """Return the name of an array, and what it is after something was stored in a part of it."""
+        name = ast.unparse(target.value)
+        if name not in self.names:
+            return ast.unparse(target), value
+        labels, old = labels_of(target.slice), self.names[name]
+        if labels is not None:  # of each row the entry of its label
+            hot = self.label(labels)
+            return name, old * (1.0 - hot) + value * hot
+        mask = self.mask(target.slice)
+        if mask is not None:
+            return name, self.xp.where(mask, value, old)
+        return (
+            (name, value) if isinstance(target.slice, ast.Slice | ast.Name) else (ast.unparse(target), value)
         )
-        if activation == "sigmoid":
-            return a * (1.0 - a)
-        return 1.0 - a * a if activation == "tanh" else self.xp.indicator(a > 0.0)
 
-    def follow(self, function: Any, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Any:
-        """Return what a function of the code gives."""
-        self.called.add(function.name)
-        if self.depth >= FOLLOWED:
-            return self.refuse(function)
+    def update(self, statement: ast.AugAssign) -> None:
+        """Read an update in place."""
+        target, op = statement.target, statement.op
+        labels = labels_of(target.slice) if isinstance(target, ast.Subscript) else None
+        if labels is not None and isinstance(op, ast.Add | ast.Sub):  # scores[range(n), y] -= 1
+            name = ast.unparse(target.value)  # type: ignore[union-attr]
+            change = self.understood(statement.value, name) * self.label(labels)
+            old = self.name(name)
+            self.names[name] = old + change if isinstance(op, ast.Add) else old - change
+            self.keep(name, self.names[name], statement.lineno)
+            return
+        name = ast.unparse(target)
+        if self.looping and isinstance(op, ast.Add) and _is_zero(self.names.get(name)):
+            self.names[name] = self.xp.record("sum", self.understood(statement.value, name), "all")
+            self.keep(name, self.names[name], statement.lineno, source=statement.value)
+            return
+        step = "+" if isinstance(op, ast.Add) else "-" if isinstance(op, ast.Sub) else ""
+        loaded = ast.parse(name, mode="eval").body
+        whole = ast.copy_location(ast.BinOp(left=loaded, op=op, right=statement.value), statement)
+        self.assign(target, whole, statement.lineno, step)
+
+    def keep(self, name: str, value: Any, line: int, step: str = "", source: ast.expr | None = None) -> None:
+        """Remember a value, and what it was made of where it was not understood."""
+        unread, uses = "", ()
+        if source is not None and isinstance(value, Node) and value.operation == "input":
+            names = [
+                ast.unparse(part) for part in ast.walk(source) if isinstance(part, ast.Name | ast.Attribute)
+            ]
+            if value.operands[0] not in names:
+                unread = ast.unparse(source)
+                uses = tuple(
+                    node
+                    for x in names
+                    if isinstance(node := self.names.get(x, self.code.inputs.get(x)), Node)
+                )
+        found = Assignment(name, value, line, step, self.opaque, unread, uses, self.function)
+        self.code.assignments.append(found)
+
+    # --- functions -------------------------------------------------------------------------------------
+    def follow(self, tree: ast.Call) -> Any:
+        base = base_of(tree.func) if isinstance(tree.func, ast.Attribute) else None
+        function = self.functions.get(function_name(tree.func)) if base in (None, "self", "cls") else None
+        if function is None:
+            return None
+        self.called.add(id(function))
+        self.calls += 1
+        if self.depth >= DEEPEST or self.calls > MOST:
+            return self.refuse(tree)
         names = [argument.arg for argument in function.args.args if argument.arg not in ("self", "cls")]
-        defaults = dict(zip(reversed(names), reversed(function.args.defaults), strict=False))
-        given = {name: self.read(value) for name, value in defaults.items()}
-        given |= {name: self.read(value) for name, value in zip(names, arguments, strict=False)}
-        given |= {word.arg: self.read(word.value) for word in keywords if word.arg}
-        outer, self.names = self.names, {**self.names, **given}
+        values = dict(zip(names, tree.args, strict=False)) | {
+            word.arg: word.value for word in tree.keywords if word.arg
+        }
+        constants = self.defaults_of(function)
+        constants = {name: value for name, value in constants.items() if name not in values}
+        constants |= {
+            name: got for name, value in values.items() for known, got in [self.constant(value)] if known
+        }
+        defaults = {name: value for name, value in constants.items() if isinstance(value, int | float)}
+        given = {**self.names, **{name: float(value) for name, value in defaults.items()}}
+        given |= {name: self.understood(value, name) for name, value in values.items()}
         self.depth += 1
+        found = self.within(function, given, constants)
+        self.depth -= 1
+        return self.refuse(tree) if found is NOTHING else found
+
+    def defaults_of(self, function: Any) -> dict[str, Any]:
+        """Return the constants that arguments of a function have by default."""
+        names = [argument.arg for argument in function.args.args]
+        pairs = zip(reversed(names), reversed(function.args.defaults), strict=False)
+        return {name: value.value for name, value in pairs if isinstance(value, ast.Constant)}
+
+    def within(self, function: Any, names: dict[str, Any], constants: dict[str, Any]) -> Any:
+        """Read the body of a function with names of its own; what it keeps in self outlives it."""
+        outer = self.names, self.constants, self.function, self.looping
+        self.names, self.constants = dict(names), {**self.constants, **constants}
+        self.function, self.looping = function.name, False
         try:
-            found = self.block(function.body)
+            return self.block(function.body)
         finally:
-            self.depth -= 1
-            kept = {
-                name: value for name, value in self.names.items() if "." in name
-            }  # self.a2 outlives the call
-            self.names = {**outer, **kept}
-        return self.refuse(function) if found is None else found
+            kept = {name: value for name, value in self.names.items() if "." in name}
+            self.names, self.constants, self.function, self.looping = outer
+            self.names = {**self.names, **kept}
 
 
-def _dedented(text: str) -> str:
-    import textwrap
-
-    return textwrap.dedent(text).strip() if isinstance(text, str) else text
+def _is_zero(x: Any) -> bool:
+    return isinstance(x, int | float) and x == 0
 
 
-def _is(x: Any, operation: str) -> bool:
-    return isinstance(x, Node) and x.operation == operation
+def _changes(body: list[ast.stmt]) -> bool:
+    """Return whether statements do more than report."""
+    changing = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return
+    return any(isinstance(part, changing) for statement in body for part in ast.walk(statement))
 
 
-def _text(tree: ast.AST) -> str:
-    return ast.unparse(tree)
-
-
-def _loaded(target: ast.expr) -> ast.expr:
-    return ast.parse(ast.unparse(target), mode="eval").body
-
-
-def _base(tree: ast.AST) -> str:
-    """Return the name that attributes and subscripts hang on."""
-    while isinstance(tree, ast.Attribute | ast.Subscript | ast.Call):
-        tree = tree.func if isinstance(tree, ast.Call) else tree.value
-    return tree.id if isinstance(tree, ast.Name) else ""
-
-
-def _is_text(tree: ast.AST) -> bool:
-    return isinstance(tree, ast.Constant) and isinstance(tree.value, str)
+def _returns(body: list[ast.stmt]) -> bool:
+    return any(isinstance(part, ast.Return) for statement in body for part in ast.walk(statement))

@@ -12,7 +12,7 @@ from amiss.core.errors import DomainError, ParameterError
 from amiss.identification.code import read_code
 from amiss.identification.evaluation import evaluate, nodes_below
 from amiss.identification.finding import Found, find_gradient
-from amiss.identification.matching import Match, matches, own_activation, readings
+from amiss.identification.matching import Match, Subject, matches, own_activation, readings
 from amiss.identification.metrics import Printed, printed_numbers
 from amiss.identification.scales import Scale
 from amiss.identification.unknown import Unknown, symbols_of, unknown
@@ -113,18 +113,23 @@ def identify(
         return _of_function(source)
     if isinstance(source, Path):
         source = _text_of(source)
-    code = read_code(source)
-    found = find_gradient(code, prediction, target)
+    try:
+        code = read_code(source)
+        found = find_gradient(code, prediction, target)
+    except RecursionError:
+        raise ParameterError(
+            "identify: code must be of a depth to read; got one too deep. Leave parts out."
+        ) from None
     gradient = _function_of(found)
     symbols = {node: "N" if node.operation == "count" else node.operands[0] for node in symbols_of(found)}
     constants = sorted(
         {float(x) for node in _all(found) for x in node.operands if isinstance(x, int | float)}
     )
+    smooth = found.activation is not None or found.is_smooth
+    subject = Subject(gradient, symbols, constants, certain=found.asks_the_target, smooth=smooth)
     matched: list[Match] = []
     for allowed in _orders(found):
-        matched = matches(gradient, allowed, symbols, constants) or matches(
-            gradient, allowed, symbols, constants, True
-        )
+        matched = matches(subject, allowed) or matches(replace(subject, fits=True), allowed)
         if matched:
             break
     if not matched:
@@ -232,7 +237,8 @@ def _of_function(function: Callable[[Any, Any], Any]) -> Identification:
 
     with np.errstate(all="ignore"):
         _try(function)
-        matched = matches(gradient, readings(), {}, ()) or matches(gradient, readings(), {}, (), True)
+        subject = Subject(gradient, {}, ())
+        matched = matches(subject, readings()) or matches(replace(subject, fits=True), readings())
         if matched:
             named = [_named(match, None) for match in matched]
             main = function_words(named[0])
@@ -260,11 +266,11 @@ def _try(function: Callable[[Any, Any], Any]) -> None:
     x = np.linspace(0.1, 0.9, 6).reshape(3, 2)
     for target in (np.round(x), 2.0 * np.round(x) - 1.0):  # labels 0 and 1, or signs
         try:
-            found = function(x, target)
+            found = function(x.copy(), target.copy())
             break
         except DomainError:
             continue
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ParameterError(
                 f"identify: source must be a function of (prediction, target) arrays; it raised "
                 f"{type(error).__name__}: {error}"

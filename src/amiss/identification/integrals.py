@@ -10,11 +10,11 @@ import numpy as np
 
 __all__ = ["integral", "measured_facts", "symmetry"]
 
-PATIENCE = 15.0  # seconds; SymPy may search for an antiderivative for ever
+PATIENCE = 8.0  # seconds; SymPy may search for an antiderivative for ever
 INTEGRATE = """
 import pickle, sys, sympy
 gradient, p, y = pickle.load(sys.stdin.buffer)
-found = sympy.integrate(gradient, p)
+found = sympy.integrate(sympy.nsimplify(gradient, rational=True), p)
 if found.has(sympy.Integral):
     sys.exit(1)
 try:
@@ -23,13 +23,15 @@ try:
         found = found - at_target
 except (NotImplementedError, ValueError, TypeError):
     pass
-forms = sympy.simplify(found), sympy.factor(found), found
-sys.stdout.buffer.write(pickle.dumps(min(forms, key=sympy.count_ops)))
+found = min((sympy.simplify(found), sympy.factor(found), found), key=sympy.count_ops)
+error = sympy.Symbol(f"({p} - {y})", real=True)
+of_error = sympy.simplify(found.subs(p, y + error))
+sys.stdout.buffer.write(pickle.dumps((found, str(found if of_error.has(y) else of_error))))
 """
 
 
-def integral(gradient: Any, p: Any, y: Any) -> Any:
-    """Return a SymPy expression whose derivative is the gradient, or None if none is found.
+def integral(gradient: Any, p: Any, y: Any) -> str | None:
+    """Return the text of an expression whose derivative is the gradient, or None if none is found.
 
     It is 0 at the target if it can be. A process of its own searches for it, until that takes too long.
     """
@@ -43,8 +45,8 @@ def integral(gradient: Any, p: Any, y: Any) -> Any:
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
         return None
-    found = pickle.loads(done.stdout)  # of the process that was started above
-    return found if _is_antiderivative(found, gradient, p) else None
+    found, text = pickle.loads(done.stdout)  # of the process that was started above
+    return str(text) if _is_antiderivative(found, gradient, p) else None
 
 
 def _is_antiderivative(found: Any, gradient: Any, p: Any) -> bool:
@@ -92,8 +94,10 @@ def symmetry(gradient: Vector, output: np.ndarray, target: np.ndarray) -> float:
     return worst
 
 
-def measured_facts(gradient: Vector, within_unit: bool) -> dict[str, bool]:
+def measured_facts(gradient: Vector, within_unit: bool) -> dict[str, bool] | None:
     """Return what a gradient says of its loss, on a grid: convex, zero at perfection, negative somewhere.
+
+    None where it is not finite there.
 
     Args:
         gradient: of predictions and targets.
@@ -101,12 +105,13 @@ def measured_facts(gradient: Vector, within_unit: bool) -> dict[str, bool]:
     """
     low, high = (0.02, 0.98) if within_unit else (-3.0, 3.0)
     grid = np.linspace(low, high, 1201)
-    convex, stationary, least = True, True, 0.0
+    convex, stationary, least, seen = True, True, 0.0, False
     for label in (0.02, 0.98, 0.5) if within_unit else (-1.0, 0.0, 2.0):
         with np.errstate(all="ignore"):
             slope = np.ravel(gradient(grid[:, None], np.full((len(grid), 1), label)))
-        if not np.isfinite(slope).all():
+        if slope.shape != grid.shape or not np.isfinite(slope).all():
             continue
+        seen = True
         scale = np.abs(slope).max()
         convex &= bool((np.diff(slope) >= -1e-9 * scale).all())
         place = int(np.argmin(np.abs(grid - label)))
@@ -118,4 +123,6 @@ def measured_facts(gradient: Vector, within_unit: bool) -> dict[str, bool]:
         stationary &= before <= 1e-6 * scale and after >= -1e-6 * scale
         area = np.concatenate([[0.0], np.cumsum((slope[1:] + slope[:-1]) / 2 * np.diff(grid))])
         least = min(least, float((area - area[place]).min() / max(scale, 1e-300)))
-    return {"convex": convex, "zero_at_perfection": stationary, "negative_somewhere": least < -1e-3}
+    if not seen:
+        return None
+    return {"convex": convex, "zero_at_perfection": bool(stationary), "negative_somewhere": least < -1e-3}

@@ -13,14 +13,14 @@ import numpy as np
 from amiss.arrays import namespace_of
 from amiss.arrays.recorded import Node
 from amiss.core import PROBABILITY, SIGNS, BatchLoss, ElementwiseLoss
-from amiss.core.errors import AmissError
+from amiss.core.errors import AmissError, ParameterError
 from amiss.core.items import ClassItems, RowItems
 from amiss.core.parameters import about
 from amiss.identification.scales import Scale, scale_of, tidy
 from amiss.naming import catalogue
 from amiss.network.layers import ACTIVATIONS
 
-__all__ = ["Match", "Reading", "matches", "own_activation", "readings", "value_matches"]
+__all__ = ["Match", "Reading", "Subject", "matches", "own_activation", "readings", "value_matches"]
 
 ROWS, CLASSES = 400, 4
 EXACT = 1e-9  # the largest difference, over the largest number of the gradient, that rounding explains
@@ -52,28 +52,35 @@ class Reading:
     wrt: str
     of: str = "output"
 
-    def draw(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return logits, the code's variable and targets that have a meaning for it, (rows, columns)."""
+    def draw(self, certain: bool = True, scale: float = 2.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return logits, the code's variable and targets that have a meaning for it, (rows, columns).
+
+        Args:
+            certain: whether labels are 0 and 1, or one-hot; else probabilities.
+            scale: how large logits and real targets are.
+        """
         rng = np.random.default_rng(7)
         classes = CLASSES if self.activation == "softmax" or isinstance(self.loss, ClassItems) else 3
-        z = rng.normal(scale=2.0, size=(ROWS, classes))
+        z = rng.normal(scale=scale, size=(ROWS, 1 if _whole(self.loss) else classes))
         if self.activation == "identity":
             is_row = isinstance(self.loss, ClassItems) and self.loss.prediction_domain is PROBABILITY
             z = _softmax(z) if is_row else _within(self.loss.prediction_domain, z, rng)
         a = z if self.of == "logits" else _output(self.activation, z)
-        return z, a, self._targets(rng, z.shape)
+        return z, a, self._targets(rng, z.shape, certain, scale)
 
-    def _targets(self, rng: Any, shape: tuple[int, ...]) -> np.ndarray:
+    def _targets(self, rng: Any, shape: tuple[int, ...], certain: bool, scale: float) -> np.ndarray:
         domain = self.loss.target_domain
         if isinstance(self.loss, ClassItems) or self.activation == "softmax":
-            return np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
+            hot = np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
+            return hot if certain else np.asarray(rng.dirichlet(np.ones(shape[1]), shape[0]))
         if domain is SIGNS:
             return rng.choice([-1.0, 1.0], shape)
         if math.isfinite(domain.high):
-            return rng.choice([0.0, 1.0], shape)
+            return rng.choice([0.0, 1.0], shape) if certain else rng.uniform(size=shape)
         if domain.low == 0.0:
             return rng.poisson(2.0, shape).astype(float)
-        return rng.normal(scale=2.0, size=shape)
+        labels = rng.choice([-1.0, 0.0, 1.0], shape)  # which code may ask for
+        return np.where(rng.uniform(size=shape) < 0.2, labels, rng.normal(scale=scale, size=shape))
 
     def gradient(self, z: np.ndarray, a: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the derivative of the sum over the items, by the output or what is below it."""
@@ -109,13 +116,14 @@ class Match:
     error: float
     names: dict[str, str]
 
-    def uses(self, constants: Sequence[float]) -> bool:
-        """Return whether a parameter is a number, or a name, of the code."""
-        loss, spoken = self.reading.loss, {abs(x) for x in constants}
-        values = [getattr(loss, f.name) for f in dataclasses.fields(loss) if "domain" in about(f)]
-        defaults = [f.default for f in dataclasses.fields(loss) if "domain" in about(f)]
-        moved = [abs(value) for value, default in zip(values, defaults, strict=True) if value != default]
-        return bool(self.names) or bool(spoken.intersection(moved))
+    @property
+    def is_plain(self) -> bool:
+        """Whether every parameter is at its default."""
+        loss = self.reading.loss
+        moved = any(
+            getattr(loss, f.name) != f.default for f in dataclasses.fields(loss) if "domain" in about(f)
+        )
+        return not moved and not self.names
 
 
 def _whole(loss: Any) -> bool:
@@ -177,84 +185,154 @@ def _losses() -> Iterator[Any]:
             options = {name: given["choices"] for name, given in declared.items() if "choices" in given}
             for chosen in itertools.product(*options.values()):
                 loss: Any = kind(**dict(zip(options, chosen, strict=True)))
-                if not (_whole(loss) and isinstance(loss, RowItems)):
-                    yield loss
+                if not (_whole(loss) and isinstance(loss, RowItems)) and chosen != ("log_probabilities",):
+                    yield loss  # from log-probabilities the gradient is -target, without the prediction
 
 
 Gradient = Callable[[np.ndarray, np.ndarray, np.ndarray, dict[Node, float]], np.ndarray]
 
 
-def matches(
-    gradient: Gradient,
-    candidates: Sequence[Reading],
-    symbols: dict[Node, str],
-    constants: Sequence[float],
-    fits: bool = False,
-) -> list[Match]:
-    """Return the readings that a gradient is a multiple of.
+@dataclass(frozen=True)
+class Subject:
+    """What is to be matched.
 
-    Args:
+    Attributes:
         gradient: of logits, outputs, targets and numbers for the symbols.
-        candidates: the readings to try.
         symbols: names in the code that are neither prediction nor target: they multiply, or are parameters.
         constants: numbers in the code, which may be parameters.
         fits: whether to search for one parameter where no number in the code is it.
+        certain: whether labels are 0 and 1 only: the code asks for them.
+        smooth: whether it may be that of a likelihood, whose activation the code does not show.
     """
+
+    gradient: Gradient
+    symbols: dict[Node, str]
+    constants: Sequence[float]
+    fits: bool = False
+    certain: bool = False
+    smooth: bool = True
+
+
+def matches(subject: Subject, candidates: Sequence[Reading]) -> list[Match]:
+    """Return the readings that a gradient is a multiple of, those with default parameters if it can be."""
     found = []
     for reading in candidates:
+        if not subject.smooth and own_activation(reading.loss) and reading.of == "output":
+            continue
         with np.errstate(all="ignore"):
-            match = _match(gradient, reading, symbols, constants, fits)
+            match = _match(subject, reading)
         if match is not None:
             found.append(match)
-    if any(
-        match.uses(constants) for match in found
-    ):  # a number of the code is its parameter: it was there for that
-        found = [match for match in found if match.uses(constants)]
-    plain = {(match.reading.activation, match.reading.wrt): match for match in reversed(found)}
-    return [match for match in found if match in plain.values()]
+    plain = [match for match in found if match.is_plain]
+    found = plain or found
+    first = {(match.reading.activation, match.reading.wrt): match for match in reversed(found)}
+    return [match for match in found if match in first.values()]
 
 
-def _match(gradient: Gradient, reading: Reading, symbols: Any, constants: Any, fits: bool) -> Match | None:
+def _match(subject: Subject, reading: Reading) -> Match | None:
     """Return how a reading fits, with numbers above 1 for the symbols, or else below: shares are."""
+    symbols = subject.symbols
     if _whole(reading.loss):  # it counts its items itself
         symbols = {node: name for node, name in symbols.items() if node.operation != "count"}
     for first, step in ((1.3, 0.37), (0.23, 0.07))[: 1 + bool(symbols)]:
         base = {node: first + step * place for place, node in enumerate(symbols)}
-        match = _match_at(gradient, reading, symbols, base, constants, fits)
+        match = _match_at(replace(subject, symbols=symbols), reading, base)
         if match is not None:
             return match
     return None
 
 
-def _match_at(
-    gradient: Gradient, reading: Reading, symbols: Any, base: dict[Node, float], constants: Any, fits: bool
-) -> Match | None:
-    z, output, target = reading.draw()
-    try:
-        given = np.asarray(gradient(z, output, target, base), dtype=float)
-        given = given + np.zeros_like(output)
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, AmissError, ZeroDivisionError):
+def _match_at(subject: Subject, reading: Reading, base: dict[Node, float]) -> Match | None:
+    drawn = reading.draw()
+    given = _given(subject, drawn, base)
+    if given is None:
         return None
-    if given.shape != output.shape or not np.isfinite(given).all():
-        return None
-    for parameters, names in _parameters(reading.loss, base, symbols, constants, given, reading, fits):
+    for parameters, names in _parameters(reading, subject, base, given):
         tried = replace(reading, loss=replace(reading.loss, **parameters)) if parameters else reading
-        factor, error = _compared(given, tried.gradient(z, output, target))
-        if error <= EXACT and _same_on_part(gradient, tried, base, factor):
-            scale, worst = _scale(gradient, tried, symbols, base, names, factor)
-            if scale is not None:
-                defaults = {f.name: f.default for f in dataclasses.fields(tried.loss) if f.name in names}
-                return Match(
-                    replace(tried, loss=replace(tried.loss, **defaults)), scale, max(error, worst), names
-                )
+        factor, error = _compared(given, tried.gradient(*drawn))
+        if error > _exact(given) or not _everywhere(subject, tried, base):
+            continue
+        counted = _count_of(subject, tried, base, factor)
+        if counted is None:
+            continue
+        scale, worst = _scale(subject, tried, base, names, factor)
+        if scale is not None:
+            defaults = {f.name: f.default for f in dataclasses.fields(tried.loss) if f.name in names}
+            plain = replace(tried, loss=replace(tried.loss, **defaults))
+            return Match(plain, scale.times(counted), max(error, worst), names)
     return None
 
 
-def _same_on_part(gradient: Gradient, reading: Reading, base: dict[Node, float], factor: float) -> bool:
-    """Return whether the factor stays with fewer items: within one batch a square is like its root."""
-    z, a, target = (x[: ROWS // 4] for x in reading.draw())
-    given = np.asarray(gradient(z, a, target, base), float) + np.zeros_like(a)
-    return bool(abs(_compared(given, reading.gradient(z, a, target))[0] - factor) <= EXACT * abs(factor))
+def _given(subject: Subject, drawn: Any, base: dict[Node, float]) -> np.ndarray | None:
+    """Return the gradient on drawn numbers, None where it is no array of finite numbers of their shape."""
+    try:
+        found = np.asarray(subject.gradient(*(x.copy() for x in drawn), base))
+        given = found.astype(np.float32 if found.dtype == np.float32 else float) + np.zeros_like(
+            drawn[1], found.dtype
+        )
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, AmissError, ArithmeticError):
+        return None
+    return given if given.shape == drawn[1].shape and np.isfinite(given).all() else None
+
+
+def _exact(given: np.ndarray) -> float:
+    """Return the largest difference that rounding explains, over the largest number."""
+    return 1e-5 if given.dtype == np.float32 else EXACT
+
+
+def _everywhere(subject: Subject, reading: Reading, base: dict[Node, float]) -> bool:
+    """Return whether a reading also fits other numbers: soft labels, and errors that are large."""
+    others = (
+        []
+        if subject.certain or type(reading.loss).__name__ == "BinaryFocal"
+        else [reading.draw(certain=False)]
+    )
+    if (
+        reading.activation == "identity"
+        and reading.loss.prediction_domain.everything
+        and not _whole(reading.loss)
+    ):
+        others += [reading.draw(scale=60.0), reading.draw(scale=6e3)]
+    for drawn in others:
+        known = reading.gradient(*drawn)
+        far = np.abs(known) >= 1e100  # an exponential of a large error says nothing
+        try:
+            given = np.asarray(subject.gradient(*(x.copy() for x in drawn), base)) + np.zeros_like(known)
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError, AmissError, ArithmeticError):
+            return False
+        usual = np.isfinite(given) & ~far
+        exact = 1e-5 if given.dtype == np.float32 else EXACT
+        if usual.sum() < 20 or _compared(given[usual], known[usual])[1] > exact:
+            return False
+    return True
+
+
+def _count_of(subject: Subject, reading: Reading, base: dict[Node, float], factor: float) -> Scale | None:
+    """Return 1, or N / N where the factor falls with the number of items; None where it does anything else.
+
+    Within one batch every sum over it is a number: it must stay, or fall with their number, on other parts.
+    """
+    drawn = reading.draw()
+    ratios = []
+    for rows in (slice(0, ROWS // 4), slice(ROWS // 4, ROWS // 2), slice(ROWS // 2, 3 * ROWS // 4)):
+        part = tuple(x[rows] for x in drawn)
+        given = _given(subject, part, base)
+        if given is None:
+            return None
+        ratios.append(_compared(given, reading.gradient(*part))[0] / factor)
+    if all(abs(ratio - 1.0) <= 10 * _exact(given) for ratio in ratios):
+        return Scale()
+    if _whole(reading.loss) or any(abs(ratio - 4.0) > 40 * _exact(given) for ratio in ratios):
+        return None
+    count = float(ROWS)
+    if isinstance(reading.loss, ElementwiseLoss) and reading.activation != "softmax":
+        single = tuple(x[:, :1] for x in drawn)
+        given = _given(subject, single, base)
+        if given is None:
+            return None
+        by_numbers = abs(_compared(given, reading.gradient(*single))[0] / factor - drawn[1].shape[1]) <= 1e-6
+        count *= drawn[1].shape[1] if by_numbers else 1
+    return Scale(count, {"N": -1})
 
 
 def _compared(given: np.ndarray, known: np.ndarray) -> tuple[float, float]:
@@ -270,43 +348,42 @@ def _compared(given: np.ndarray, known: np.ndarray) -> tuple[float, float]:
 
 
 def _scale(
-    gradient: Gradient,
-    reading: Reading,
-    symbols: Any,
-    base: dict[Node, float],
-    names: dict[str, str],
-    factor: float,
+    subject: Subject, reading: Reading, base: dict[Node, float], names: dict[str, str], factor: float
 ) -> tuple[Scale | None, float]:
     """Return the factor with its dependence on the symbols, and the largest difference on the way."""
-    z, output, target = reading.draw()
+    drawn = reading.draw()
     worst = 0.0
-    parameter_of = {node: key for node in base for key, name in names.items() if symbols[node] == name}
+    parameter_of = {
+        node: key for node in base for key, name in names.items() if subject.symbols[node] == name
+    }
 
     def at(values: dict[Node, float]) -> float:
         nonlocal worst
         moved = {key: values[node] for node, key in parameter_of.items()}
         loss = replace(reading.loss, **moved) if moved else reading.loss
-        given = np.asarray(gradient(z, output, target, values), float) + np.zeros_like(output)
-        found, error = _compared(given, replace(reading, loss=loss).gradient(z, output, target))
+        given = _given(subject, drawn, values)
+        if given is None:
+            raise ParameterError("it is not finite")
+        found, error = _compared(given, replace(reading, loss=loss).gradient(*drawn))
         worst = max(worst, error)
         return found
 
     try:
-        scale = scale_of(at, base, symbols) if base else Scale(tidy(factor))
+        scale = scale_of(at, base, subject.symbols) if base else Scale(tidy(factor))
     except AmissError:
         return None, math.inf
-    return (scale, worst) if worst <= EXACT else (None, worst)
+    return (scale, worst) if worst <= _exact(np.float64(0.0)) else (None, worst)
 
 
 def _parameters(
-    loss: Any, base: dict[Node, float], symbols: Any, constants: Any, given: Any, reading: Reading, fits: bool
+    reading: Reading, subject: Subject, base: dict[Node, float], given: np.ndarray
 ) -> Iterator[tuple[dict[str, float], dict[str, str]]]:
     """Yield parameters to try, and which of them are names in the code: the defaults first."""
+    loss = reading.loss
     yield {}, {}
-    numeric = {
-        field.name: about(field)["domain"] for field in dataclasses.fields(loss) if "domain" in about(field)
-    }
-    spoken = [(value, symbols[node]) for node, value in base.items()]
+    numeric = {f.name: about(f)["domain"] for f in dataclasses.fields(loss) if "domain" in about(f)}
+    spoken = [(value, subject.symbols[node]) for node, value in base.items()]
+    constants = [c for c in subject.constants if 1e-6 < abs(c) < 1e6 or c == 0.0]
     numbers = (
         {abs(c) for c in constants}
         | {abs(1.0 - abs(c)) for c in constants}
@@ -325,7 +402,7 @@ def _parameters(
         for (a, word), (b, other) in itertools.product(tried[:8], repeat=2):
             if a in one and b in two:
                 yield {first: a, second: b}, {k: w for k, w in ((first, word), (second, other)) if w}
-    if fits:
+    if subject.fits:
         for name, domain in numeric.items():
             value = _fitted(loss, name, domain, given, reading)
             if value is not None:
@@ -334,14 +411,12 @@ def _parameters(
 
 def _fitted(loss: Any, name: str, domain: Any, given: np.ndarray, reading: Reading) -> float | None:
     """Return the value of a parameter at which the gradient fits best, found on a grid and by halving."""
-    z, output, target = reading.draw()
+    drawn = reading.draw()
 
     def misfit(value: float) -> float:
         if value not in domain:
             return math.inf
-        return _compared(
-            given, replace(reading, loss=replace(loss, **{name: value})).gradient(z, output, target)
-        )[1]
+        return _compared(given, replace(reading, loss=replace(loss, **{name: value})).gradient(*drawn))[1]
 
     grid = np.geomspace(1e-3, 1e3, 121)
     low = math.isfinite(domain.high) and domain.high <= 1.0
@@ -357,7 +432,7 @@ def _fitted(loss: Any, name: str, domain: Any, given: np.ndarray, reading: Readi
         left, right = (left, b) if misfit(a) < misfit(b) else (a, right)
     best = (left + right) / 2.0
     found = min((float(f"{best:.6g}"), best), key=misfit)
-    return found if 1e-3 < abs(found) < 1e3 and misfit(found) <= EXACT else None
+    return found if 1e-3 < abs(found) < 1e3 and misfit(found) <= _exact(given) else None
 
 
 def value_matches(function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Any:

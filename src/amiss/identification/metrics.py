@@ -7,10 +7,10 @@ import numpy as np
 
 from amiss.arrays.recorded import Node
 from amiss.core.errors import AmissError
-from amiss.identification.code import Assignment, Code
 from amiss.identification.evaluation import evaluate, inputs_below, is_below, nodes_below
 from amiss.identification.finding import COUNTS, REPORTS, Found
-from amiss.identification.matching import Match
+from amiss.identification.matching import Match, own_activation
+from amiss.identification.reading import Assignment, Code
 from amiss.identification.scales import tidy
 from amiss.naming import get
 
@@ -60,12 +60,14 @@ def _relation(assignment: Assignment, found: Found, match: Match | None) -> str:
     if match is None:
         return "it is computed and never used by the training"
     readings = {}
-    others = inputs_below(value, {found.prediction, found.target})
+    others = inputs_below(value, found.given)
     if any(not COUNTS.match(node.operands[0]) for node in others):
         return ""
 
-    def number(a: np.ndarray, y: np.ndarray, count: float) -> float:
+    def number(z: np.ndarray, a: np.ndarray, y: np.ndarray, count: float) -> float:
         given = {found.prediction: a, found.target: y, **dict.fromkeys(others, count)}
+        if found.logits is not None:
+            given[found.logits] = z
         return float(np.ravel(evaluate(value, given))[0])
 
     try:
@@ -89,13 +91,13 @@ def _of_call(assignment: Assignment, found: Found, match: Match | None) -> str:
     if match is None:
         return "it is computed and never used by the training"
 
-    def number(a: np.ndarray, y: np.ndarray, _: float) -> float:
+    def number(_: np.ndarray, a: np.ndarray, y: np.ndarray, __: float) -> float:
         return float(np.mean(loss(a, y, reduction="none")))
 
     try:
         readings = {word: _ratios(number, found, match, word) for word in _words_for_count(found, match)}
     except AmissError:
-        return "it is of another loss than the one that is minimised: a metric only"
+        return "it is of another loss: a metric only"
     said = _said(readings)
     if "another function" in said:
         return said
@@ -125,17 +127,22 @@ def _counts(found: Found) -> list[Node]:
 
 
 def _ratios(number: Any, found: Found, match: Match, word: str) -> tuple[float, float] | None:
-    """Return the printed number over the loss for one output and for three; None if that is no constant."""
-    ratios = []
+    """Return the printed number over the loss for one output and for three; None if that is no constant.
+
+    A row of a softmax is never cut: there both are for all of it.
+    """
+    reading, ratios = match.reading, []
+    own = own_activation(reading.loss) == reading.activation
     for columns in (1, 3):
         at = []
         for start in (0, ROWS):
-            z, a, y = (x[start : start + ROWS, :columns] for x in match.reading.draw())
-            count = float(ROWS if word == "items" else ROWS * columns)
-            loss = match.reading.loss(z if match.reading.of == "logits" else a, y, reduction="sum")
+            width = None if reading.activation == "softmax" else columns
+            z, a, y = (x[start : start + ROWS, :width] for x in reading.draw())
+            count = float(ROWS if word == "items" else y.size)
+            loss = reading.loss(z if own else a, y, reduction="sum")
             scale = match.scale.times(found.outer)
             minimised = scale.number * float(loss) * np.prod([count**n for n in scale.powers.values()])
-            at.append(number(a, y, count) / abs(minimised))
+            at.append(number(z, a, y, count) / abs(minimised))
         if abs(at[0] - at[1]) > 1e-9 * abs(at[0]):
             return None
         ratios.append(at[0])
@@ -145,7 +152,7 @@ def _ratios(number: Any, found: Found, match: Match, word: str) -> tuple[float, 
 def _said(readings: dict[str, tuple[float, float] | None]) -> str:
     """Say what the readings of N make of a number."""
     if all(ratio is None for ratio in readings.values()):
-        return "it is another function than the loss that is minimised, a metric only"
+        return "it is another function than the loss whose gradient this is, a metric only"
     said = {word: _times(*ratio) for word, ratio in readings.items() if ratio is not None}
     if len(set(said.values())) == 1:
         return f"it is {next(iter(said.values()))}"
@@ -156,7 +163,11 @@ def _said(readings: dict[str, tuple[float, float] | None]) -> str:
 def _times(one: float, three: float) -> str:
     """Say what multiplies the loss, given that for one output of an item and for three."""
     if abs(one - three) < 1e-9 * abs(one):
-        return "the loss that is minimised" if one == 1.0 else f"{one:.6g} times the loss that is minimised"
+        return (
+            "the loss whose gradient this is"
+            if one == 1.0
+            else f"{one:.6g} times the loss whose gradient this is"
+        )
     if abs(one - 3.0 * three) < 1e-9 * abs(one):
-        return f"{one:.6g}/K times the loss that is minimised (K outputs for each item)"
-    return f"{one:.6g} times the loss that is minimised (one output for each item)"
+        return f"{one:.6g}/K times the loss whose gradient this is (K outputs for each item)"
+    return f"{one:.6g} times the loss whose gradient this is (one output for each item)"

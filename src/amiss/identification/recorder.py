@@ -19,6 +19,8 @@ class CodeRecorder(Recorder):
             grown, (a, b) = operands[0], operands[1].operands
             if (a is grown and _is_one(b)) or (b is grown and _is_one(a)):
                 return self.sigmoid(grown.operands[0])  # exp(z) / (1 + exp(z))
+        if operation == "exp" and (logits := self._log_softmax_of(*operands)) is not None:
+            return self.record("softmax", logits)
         if operation == "maximum" and any(isinstance(x, int | float) and x == 0 for x in operands):
             return self.relu(next(x for x in operands if isinstance(x, Node)))
         return super().record(operation, *operands)
@@ -31,6 +33,19 @@ class CodeRecorder(Recorder):
                 if _is_one(a) and _is(b, "exp"):
                     return self.sigmoid(-b.operands[0])
         return None
+
+    def _log_softmax_of(self, x: Any) -> Any:
+        """Return z of z - log(sum(exp(z))), and of log(softmax(z)), else None."""
+        if _is(x, "log") and _is(x.operands[0], "softmax"):
+            return x.operands[0].operands[0]
+        if not (_is(x, "sub") and _is(x.operands[1], "log") and _is(x.operands[1].operands[0], "sum")):
+            return None
+        grown = x.operands[1].operands[0].operands[0]
+        return (
+            self._softmax_of(grown, x.operands[1].operands[0])
+            if _is(grown, "exp") and grown.operands[0] is x.operands[0]
+            else None
+        )
 
     def _softmax_of(self, above: Any, below: Any) -> Any:
         """Return z of exp(z) / sum(exp(z)), with or without the largest of z taken off, else None."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from amiss.arrays import namespace_of
 from amiss.arrays.recorded import Node
+from amiss.core.errors import ParameterError
 from amiss.identification.evaluation import evaluate, inputs_below, nodes_below
 from amiss.identification.finding import Found
 from amiss.identification.integrals import integral, measured_facts, symmetry
@@ -14,6 +15,9 @@ from amiss.identification.matching import value_matches
 from amiss.network.layers import ACTIVATIONS
 
 __all__ = ["Unknown", "symbols_of", "unknown"]
+
+LARGEST = 2000
+"""Operations of a formula, written out, that are worth integrating."""
 
 ROW_WISE = ("sum", "mean", "max", "softmax")
 
@@ -60,6 +64,7 @@ def unknown(found: Found | None, gradient: Any) -> Unknown:
             return np.asarray(gradient(logits, output, target, numbers), dtype=float) + np.zeros_like(output)
 
     rng = np.random.default_rng(11)
+    _require_numbers(of, unit)
     drawn = [rng.normal(size=(40, 4))] if below else [rng.dirichlet(np.ones(4), 40)]
     for output in drawn if unit else [*drawn, rng.normal(size=(40, 4))]:
         target = np.eye(4)[rng.integers(0, 4, 40)]
@@ -79,6 +84,24 @@ def unknown(found: Found | None, gradient: Any) -> Unknown:
         return Unknown(is_gradient=True, facts=facts)
     formula, variable = _integrated(found)
     return Unknown(is_gradient=True, formula=formula, facts=facts, variable=variable)
+
+
+def _require_numbers(of: Any, unit: bool) -> None:
+    """Raise if a gradient is nowhere a finite number, or 0 everywhere."""
+    rng = np.random.default_rng(13)
+    output, target = rng.uniform(0.05, 0.95, (60, 4)), np.eye(4)[rng.integers(0, 4, 60)]
+    try:
+        values = np.concatenate([of(output, target), output if unit else of(8.0 * output - 4.0, target)])
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError):
+        return
+    if not np.isfinite(values).any():
+        raise ParameterError(
+            "identify: the gradient must be finite; it is NaN or infinite on every number drawn."
+        )
+    if not values.any():
+        raise ParameterError(
+            "identify: the gradient must not be 0 everywhere; it is: nothing would be learnt."
+        )
 
 
 def _softmax(z: np.ndarray) -> np.ndarray:
@@ -116,13 +139,18 @@ def _integrated(found: Found) -> tuple[str | None, str]:
         node: sympy.Symbol("N" if node.operation == "count" else str(node.operands[0]), positive=True)
         for node in symbols_of(found)
     }
+    if _written_out(found.value) > LARGEST:
+        return None, name
     try:
-        expression = sympy.nsimplify(evaluate(found.value, given, SymbolicNamespace()), rational=True)
+        expression = sympy.sympify(evaluate(found.value, given, SymbolicNamespace()))
     except (KeyError, TypeError, AttributeError, NotImplementedError):
         return None, name
-    loss = integral(expression, p, y)
-    if loss is None:
-        return None, name
-    error = sympy.Symbol(f"({p} - {y})", real=True)
-    of_error = sympy.simplify(loss.subs(p, y + error))
-    return str(loss if of_error.has(y) else of_error), name
+    return integral(expression, p, y), name
+
+
+def _written_out(value: Any) -> int:
+    """Return how many operations a formula has when nothing in it is shared."""
+    sizes: dict[Node, int] = {}
+    for node in nodes_below(value):
+        sizes[node] = 1 + sum(sizes[x] for x in node.operands if isinstance(x, Node))
+    return sizes.get(value, 1) if isinstance(value, Node) else 1

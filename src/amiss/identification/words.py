@@ -75,7 +75,7 @@ def _is_flipped(one: Any) -> bool:
 
 def printed_words(numbers: tuple[Printed, ...]) -> str:
     """Return what the numbers are that the code computes beside the gradient."""
-    return "".join(f" {x.name} (line {x.line}) is never differentiated: {x.relation}." for x in numbers)
+    return "".join(f" {x.name} (line {x.line}) is never used by the training: {x.relation}." for x in numbers)
 
 
 def known_words(one: Any, found: Found) -> str:
@@ -116,8 +116,9 @@ def _about_probability(one: Any, found: Found | None) -> str:
             " It goes on to the weights as it is; that needs the slope by the pre-activation: multiply by "
             f"the derivative of {found.activation}, and it becomes prediction - target."
         )
+    what = "rate" if one.loss.input == "rate" else "probability"
     return (
-        " It is the slope by the probability: where a raw score (a margin, a logit) is meant, as in an "
+        f" It is the slope by the {what}: where a raw score (a margin, a logit) is meant, as in an "
         "objective of a booster, multiply by the derivative of the link; that leaves prediction - target."
     )
 
