@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from amiss.authoring.defining import define
     from amiss.authoring.properties import properties
     from amiss.comparison import Comparison, compare
-    from amiss.explain.baselines import baseline
+    from amiss.core.baselines import baseline
     from amiss.identification.identifying import identify
     from amiss.parities.parities import parity
     from amiss.tracing.traces import trace
@@ -71,7 +71,7 @@ __all__ = [  # noqa: PLE0604 - names, partly computed
 ]
 
 _LATER = {
-    "baseline": "amiss.explain.baselines",
+    "baseline": "amiss.core.baselines",
     "compare": "amiss.comparison",
     "Comparison": "amiss.comparison",
     "compile": "amiss.authoring.compiling",

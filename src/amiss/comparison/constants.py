@@ -9,9 +9,9 @@ import numpy as np
 from amiss.comparison.data import DataSet
 from amiss.comparison.setups import Entrant, coded
 from amiss.core import BatchLoss, Combination
+from amiss.core.baselines import baseline
 from amiss.core.errors import AmissError
 from amiss.core.items import RowItems
-from amiss.explain.baselines import baseline
 
 __all__ = ["Constant", "constant_of"]
 

@@ -11,7 +11,7 @@ from amiss.core.errors import ParameterError
 from amiss.core.inputs import Batch, fill, outputs
 from amiss.core.items import ClassItems
 from amiss.core.loss import Loss
-from amiss.core.reduction import Reduction, weight_of
+from amiss.core.reduction import Reduction, over_processes, weight_of
 
 __all__ = ["BatchLoss", "BatchTotal"]
 
@@ -166,6 +166,22 @@ class BatchTotal:
     def __radd__(self, other: Any) -> "BatchTotal":
         """Let the builtin `sum` of totals start from 0."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def all_reduce(self, group: Any = None) -> "BatchTotal":
+        """Return the total over the processes of a group, for reports: no gradient passes through it.
+
+        Every process must call it, and each gets the same. Without `torch.distributed` it is this total.
+
+        Args:
+            group: a process group of `torch.distributed`; None stands for all processes.
+
+        Examples:
+            >>> import amiss
+            >>> float(amiss.RootMeanSquaredError().total([3.0, 4.0], [0.0, 0.0]).all_reduce().weight)
+            2.0
+        """
+        *state, weight = over_processes((*self.state, self.weight), group)
+        return BatchTotal(self.loss, tuple(state), weight)
 
     @property
     def mean(self) -> Any:

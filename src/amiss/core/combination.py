@@ -185,6 +185,22 @@ class CombinedTotal:
         """Let the builtin `sum` of totals start from 0."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
+    def all_reduce(self, group: Any = None) -> "CombinedTotal":
+        """Return the totals over the processes of a group, for reports: no gradient passes through them.
+
+        Every process must call it, and each gets the same. Without `torch.distributed` they are these totals.
+
+        Args:
+            group: a process group of `torch.distributed`; None stands for all processes.
+
+        Examples:
+            >>> import amiss
+            >>> loss = 2 * amiss.AbsoluteError() + amiss.SquaredError()
+            >>> float(loss.total([3.0], [0.0]).all_reduce().mean)  # 2 * 3 + 9
+            15.0
+        """
+        return CombinedTotal(self.factors, tuple(total.all_reduce(group) for total in self.totals))
+
     @property
     def mean(self) -> Any:
         """The combined mean over everything counted so far."""

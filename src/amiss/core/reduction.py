@@ -2,14 +2,17 @@
 
 import math
 import numbers
+import sys
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from amiss import kernels
 from amiss.core.errors import DomainError, ParameterError
 from amiss.core.inputs import Batch
 
-__all__ = ["Reduction", "Total"]
+__all__ = ["Reduction", "Total", "over_processes"]
 
 REDUCTIONS = ("mean", "sum", "none")
 EMPTY = ("nan", "zero", "raise")
@@ -184,9 +187,45 @@ class Total:
         """Let the builtin `sum` of totals start from 0."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
+    def all_reduce(self, group: Any = None) -> "Total":
+        """Return the total over the processes of a group, for reports: no gradient passes through it.
+
+        Every process must call it, and each gets the same. Without `torch.distributed` it is this total.
+
+        Args:
+            group: a process group of `torch.distributed`; None stands for all processes.
+
+        Examples:
+            >>> Total(10.0, 2.0).all_reduce().mean  # one process alone
+            5.0
+        """
+        return Total(*over_processes((self.sum, self.weight), group))
+
     @property
     def mean(self) -> Any:
         """The mean over everything counted so far; NaN over nothing."""
         if isinstance(self.weight, numbers.Real) and self.weight == 0:
             return math.nan
         return self.sum / self.weight
+
+
+def over_processes(parts: tuple[Any, ...], group: Any = None) -> tuple[Any, ...]:
+    """Return the sums of numbers or arrays over the processes of a group, in one exchange.
+
+    They are summed in float64, and are tensors where tensors came, NumPy arrays else.
+    """
+    torch = sys.modules.get("torch")  # whoever initialised it has imported it
+    if torch is None or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return parts
+    tensors = [
+        (part if isinstance(part, torch.Tensor) else torch.as_tensor(np.asarray(part))).detach().double()
+        for part in parts
+    ]
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    torch.distributed.all_reduce(flat, group=group)
+    pieces = flat.split([tensor.numel() for tensor in tensors])
+    summed = [piece.reshape(tensor.shape) for piece, tensor in zip(pieces, tensors, strict=True)]
+    return tuple(
+        tensor if isinstance(part, torch.Tensor) else tensor.numpy()[()]
+        for part, tensor in zip(parts, summed, strict=True)
+    )

@@ -13,11 +13,11 @@ import numpy as np
 
 from amiss.authoring.properties import properties
 from amiss.core import ClassItems, Loss
+from amiss.core.baselines import baseline
 from amiss.core.errors import ParameterError
 from amiss.core.formula import latex, text
 from amiss.core.items import RowItems
 from amiss.core.parameters import about
-from amiss.explain.baselines import baseline
 from amiss.explain.peers import peers
 from amiss.naming import spellings
 from amiss.plot.slices import slice_of

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from amiss.arrays import namespace_of
-from amiss.core import LOG_PROBABILITY, PROBABILITY, BatchLoss, Loss
+from amiss.core.batches import BatchLoss
 from amiss.core.errors import ParameterError, ShapeError
 from amiss.core.inputs import expand_weight
 from amiss.core.items import ClassItems, RowItems
+from amiss.core.loss import Loss
+from amiss.core.parameters import LOG_PROBABILITY, PROBABILITY
 from amiss.core.targets import one_hot
 
 __all__ = ["Baseline", "baseline"]
@@ -102,7 +104,8 @@ def _of_numbers(loss: Any, target: np.ndarray, weight: Any) -> Baseline:
         return float(loss(np.full(target.shape, constant), target, weight))
 
     def slope(constant: float) -> float:
-        return float(np.sum(loss.gradient(np.full(target.shape, constant), target, weight)))
+        # Not of the mean: sums of whole numbers cancel to 0 without rounding.
+        return float(np.sum(loss.gradient(np.full(target.shape, constant), target, weight, "sum")))
 
     domain = loss.prediction_domain
     nothing = 0.5 if domain == PROBABILITY else 1.0 if domain.low == 0.0 else 0.0  # sigmoid, exp or all of 0
@@ -117,7 +120,9 @@ def _of_numbers(loss: Any, target: np.ndarray, weight: Any) -> Baseline:
     return Baseline(best, cost(best), start)
 
 
-def _least(loss: Any, cost: Callable, slope: Callable, inside: float) -> float:
+def _least(
+    loss: Any, cost: Callable[[float], float], slope: Callable[[float], float], inside: float
+) -> float:
     """Return where the derivative changes its sign from - to +, the middle of where it is 0."""
     domain, low, high = loss.prediction_domain, inside, inside
     low = domain.low if math.isfinite(domain.low) else _away(lambda c: slope(c) < 0.0, inside, -1.0)
@@ -157,7 +162,7 @@ def _switch(holds: Callable[[float], bool], low: float, high: float) -> float:
 def _of_rows(loss: Any, target: np.ndarray, weight: Any) -> Baseline:
     rows, each = _rows(loss, target, weight)
     if isinstance(loss, BatchLoss):
-        best = _on_simplex(replace(loss, axis=-1), rows, each)
+        best = _on_simplex(replace(loss, axis=-1), rows, each)  # type: ignore[type-var]
     elif isinstance(loss, ClassItems):
         shares = loss._shares(namespace_of(rows), rows)  # type: ignore[attr-defined]
         best = each @ shares / (each @ shares).sum()
