@@ -3,13 +3,14 @@
 import ast
 import dataclasses
 import re
+from functools import cache
 from typing import Any
 
 from amiss.core import Loss
 from amiss.core.errors import ParameterError, suggest
 from amiss.losses import FAMILIES
 
-__all__ = ["catalogue", "get", "label_of", "parse_loss", "spellings"]
+__all__ = ["catalogue", "get", "label_of", "parse_loss", "spellings", "words_of"]
 
 AMBIGUOUS = {
     "binary_crossentropy": ("keras.losses.BinaryCrossentropy", "torch.nn.BCELoss", "bce"),
@@ -19,21 +20,58 @@ AMBIGUOUS = {
     "l2_loss": ("optax.l2_loss", "mse"),
     "nll": ("NLLLoss", "ce"),
     "poisson": ("Poisson", "torch.nn.PoissonNLLLoss", "keras.losses.Poisson", "count:poisson"),
+    "sklearn.metrics.log_loss": ("bce(input='probabilities')", "ce(input='probabilities')"),
 }
 """Spellings on which peers disagree, and the names that say which is meant."""
 
-SCALED = {"optax.l2_loss": (0.5, "mse")}
+SCALED = {
+    spelling: loss
+    for family in FAMILIES.values()
+    for loss in family
+    for spelling in getattr(loss, "multiples", {})
+}
 """Spellings of a multiple of a loss."""
 
 
 _COSINE = "Its negative differs from CosineDistance by a constant only: write 'cosine', which is 0 at best."
+_PSEUDO_HUBER = (
+    "It is smooth, and Huber is not: write "
+    "amiss.define('c**2 * (sqrt(1 + ((prediction - target) / c)**2) - 1)', c=1), where c is huber_slope."
+)
+_GAMMA = "Write amiss.define('prediction + target * exp(-prediction)', target='positive')."
 ELSEWHERE = {
     "cosine_similarity": _COSINE,
     "keras.losses.CosineSimilarity": _COSINE,
-    "smooth_l1": "Smooth L1 with beta is Huber(delta=beta) / beta: write amiss.Huber(1.0) / 1.0.",
-    "SmoothL1Loss": "Smooth L1 with beta is Huber(delta=beta) / beta: write amiss.Huber(1.0) / 1.0.",
+    "reg:pseudohubererror": _PSEUDO_HUBER,
+    "xgboost.reg:pseudohubererror": _PSEUDO_HUBER,
+    "xgboost.reg:gamma": _GAMMA,
+    "lightgbm.gamma": _GAMMA,
+    "lightgbm.fair": "Write amiss.define('c**2 * (abs(prediction - target) / c "
+    "- log1p(abs(prediction - target) / c))', c=1), where c is fair_c.",
+    "torch.nn.SoftMarginLoss": "Write amiss.define('log1p(exp(-target * prediction))', target='sign').",
+    "sklearn.metrics.mean_poisson_deviance": "It is twice Poisson less its value at perfection: write "
+    "2 * amiss.Poisson('rate'), whose gradient is the same.",
 }
 """Names that many look for, and what to write instead."""
+
+LEFT_TO_THE_CALL = {
+    "reduction": "the call: loss(prediction, target, reduction='sum')",
+    "size_average": "the call: loss(prediction, target, reduction='sum')",
+    "reduce": "the call: loss(prediction, target, reduction='none')",
+    "weight": "the call: loss(prediction, target, weight)",
+    "weights": "the call: loss(prediction, target, weight)",
+    "sample_weight": "the call: loss(prediction, target, weight)",
+    "where": "the call, as a weight of 0: loss(prediction, target, weight)",
+    "dtype": "the prediction, whose dtype is computed in",
+    "name": "the class: a loss has no other name",
+}
+"""Options of peers that are no parameters of a loss, and what says it instead."""
+
+HARMLESS = {"reduction": ("mean", "sum_over_batch_size", "mean_with_sample_weight")}
+"""Values of them that ask for what is done anyway; so does None."""
+
+SAME_START = (("tensorflow.keras.", "keras."), ("tf.keras.", "keras."), ("optax.losses.", "optax."))
+"""Starts of spellings that mean one library."""
 
 
 def catalogue() -> dict[str, tuple[type[Loss], ...]]:
@@ -54,16 +92,40 @@ def spellings(loss: type[Loss]) -> dict[str, dict[str, Any]]:
     return {loss.__name__: {}, **clear}
 
 
-def get(name: str | Loss, **parameters: Any) -> Loss:
+def words_of(name: str, loss: type[Loss]) -> dict[str, Any]:
+    """Return what a library calls the parameters of a loss, for a spelling that is that library's.
+
+    Examples:
+        >>> from amiss import Pinball
+        >>> words_of("lightgbm.quantile", Pinball), words_of("pinball", Pinball)
+        ({'alpha': 'quantile'}, {})
+    """
+    folded = _fold(name)
+    if folded == _fold(loss.__name__):
+        return {}
+    ways = {*_ways_to_write(folded)}  # "BCELoss" is torch.nn's
+    ways |= {_fold(s) for s in (*loss.aliases, *SCALED) if _fold(s).rpartition(".")[2] == folded}
+    translations: dict[str, dict[str, Any]] = getattr(loss, "translations", {})
+    return {
+        word: meaning
+        for start, words in translations.items()
+        if any(way.startswith(_fold(start)) for way in ways)
+        for word, meaning in words.items()
+    }
+
+
+def get(name: str | Loss, /, **parameters: Any) -> Loss:
     """Return the loss of a spelling that some library uses, with that library's parameters.
 
     Args:
         name: a spelling such as "mse", "MSELoss", "mean_squared_error"; case and separators do not matter.
             A loss is returned as it is.
-        parameters: override those that the spelling stands for.
+        parameters: override those that the spelling stands for. A library's spelling takes its words for
+            them too: `beta`, `pos_weight`, `from_logits`, `alpha`.
 
     Raises:
-        ParameterError: no loss has that spelling, or peers mean different things by it.
+        ParameterError: no loss has that spelling, or peers mean different things by it; or a parameter is
+            none of the loss.
 
     Examples:
         >>> get("huber", delta=2.0)
@@ -72,6 +134,8 @@ def get(name: str | Loss, **parameters: Any) -> Loss:
         'probabilities'
         >>> get("optax.l2_loss")
         0.5 * SquaredError()
+        >>> get("torch.nn.SmoothL1Loss", beta=2.0)  # 0.5 * error**2 / beta up to beta
+        0.5 * Huber(delta=2.0)
     """
     if isinstance(name, Loss):
         if parameters:
@@ -81,17 +145,12 @@ def get(name: str | Loss, **parameters: Any) -> Loss:
         return name
     if not isinstance(name, str):
         raise ParameterError(f"get: name must be a string or a loss; got {type(name).__name__}.")
-    known = {_fold(spelling): (loss, given) for loss, spelling, given in _all_spellings()}
     if "(" in name and not parameters:
         return parse_loss(name)
     own = [loss for family in FAMILIES.values() for loss in family if loss.__name__ == name]
     if own:  # a class of this library means itself, whatever others call by that name
         return _construct(own[0], parameters)
     folded = _fold(name)
-    scaled = {_fold(spelling): meaning for spelling, meaning in SCALED.items()}
-    if folded in scaled:
-        factor, plain = scaled[folded]
-        return factor * get(plain, **parameters)
     for spelling, qualified in sorted(AMBIGUOUS.items(), key=lambda entry: entry[0] != name):
         if _fold(spelling) == folded:
             raise ParameterError(
@@ -101,13 +160,18 @@ def get(name: str | Loss, **parameters: Any) -> Loss:
     for spelling, advice in ELSEWHERE.items():
         if _fold(spelling) == folded:
             raise ParameterError(f"get: no loss is called {name!r}. {advice}")
-    if folded not in known:
-        names = [spelling for _, spelling, _ in _all_spellings()]
+    written = next((way for way in _ways_to_write(folded) if way in _known()), None)
+    if written is None:
+        names = [*SCALED, *(s for family in FAMILIES.values() for loss in family for s in spellings(loss))]
         raise ParameterError(
             f"get: no loss is called {name!r}.{suggest(name, names)} `amiss list` shows all of them."
         )
-    loss, given = known[folded]
-    return _construct(loss, {**given, **parameters})
+    loss, given, factor = _known()[written]
+    made = _construct(loss, {**given, **_translated(name, loss, parameters)})
+    if factor is None:
+        return made
+    scaled: Loss = (factor(made) if callable(factor) else factor) * made
+    return scaled
 
 
 def parse_loss(text: str) -> Loss:
@@ -211,13 +275,71 @@ def _construct(loss: type[Loss], parameters: dict[str, Any]) -> Loss:
     return loss(**parameters)
 
 
-def _all_spellings() -> list[tuple[type[Loss], str, dict[str, Any]]]:
-    return [
-        (loss, spelling, given)
-        for family in FAMILIES.values()
-        for loss in family
-        for spelling, given in spellings(loss).items()
-    ]
+def _translated(name: str, loss: type[Loss], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a loss that the words of a peer stand for."""
+    words, own = words_of(name, loss), loss.parameters()  # type: ignore[attr-defined]
+    found: dict[str, Any] = {}
+    for word, value in parameters.items():
+        if word in words:
+            meant = _meant(name, word, words[word], _plain(value))
+        elif word in LEFT_TO_THE_CALL and word not in own:
+            meant = _left_to_the_call(name, word, value)
+        else:
+            meant = {word: value}
+        if twice := found.keys() & meant:
+            raise ParameterError(f"{name}: {min(twice)} must be given once; got {', '.join(parameters)}.")
+        found |= meant
+    return found
+
+
+def _meant(name: str, word: str, meaning: Any, value: Any) -> dict[str, Any]:
+    if meaning is None:
+        return {}
+    if isinstance(meaning, str):
+        return {meaning: value}
+    if callable(meaning):
+        called: dict[str, Any] = meaning(value)
+        return called
+    taken = [known for known, meant in meaning.items() if not isinstance(meant, str)]
+    meant = next((meant for known, meant in meaning.items() if known is value or known == value), "")
+    if isinstance(meant, str):
+        raise ParameterError(
+            f"{name}: {word} must be {' or '.join(map(repr, taken))}; got {value!r}. {meant}".rstrip()
+        )
+    found: dict[str, Any] = meant
+    return found
+
+
+def _left_to_the_call(name: str, word: str, value: Any) -> dict[str, Any]:
+    if value is None or (isinstance(value, str) and value in HARMLESS.get(word, ())):
+        return {}
+    raise ParameterError(
+        f"{name}: {word} must be left to {LEFT_TO_THE_CALL[word]}; got {value!r}. Leave it out."
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return the numbers of an array or a tensor, which peers take as parameters."""
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return plain[0] if isinstance(plain, list) and len(plain) == 1 else plain
+
+
+def _ways_to_write(folded: str) -> list[str]:
+    """Return a folded spelling, and the same with other starts for its library."""
+    pairs = [*SAME_START, *((after, before) for before, after in SAME_START)]
+    return [folded, *(b + folded.removeprefix(a) for a, b in pairs if folded.startswith(a))]
+
+
+@cache
+def _known() -> dict[str, tuple[type[Loss], dict[str, Any], Any]]:
+    """Return for each folded spelling the loss, the parameters that it stands for, and its factor, if any."""
+    losses = [loss for family in FAMILIES.values() for loss in family]
+    plain = {_fold(s): (loss, given, None) for loss in losses for s, given in spellings(loss).items()}
+    multiples: dict[str, Any] = {
+        _fold(spelling): (loss, {}, getattr(loss, "multiples")[spelling])  # noqa: B009
+        for spelling, loss in SCALED.items()
+    }
+    return {**plain, **multiples}
 
 
 def _snake(name: str) -> str:

@@ -97,9 +97,15 @@ A number that is not finite is null.
 )
 @click.option(
     "--jobs",
-    default=1,
-    show_default=True,
-    help="Processes at once; results stay the same. Starting them takes seconds: for long runs only.",
+    type=int,
+    help="Processes at once; results stay the same. Starting them takes seconds: for long runs only.  "
+    "[default: 1]",
+)
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Send the runs to the Dask scheduler at this address, as in tcp://10.0.0.5:8786; results stay the "
+    "same.",
 )
 @click.option("--data-dir", type=click.Path(), help="Where downloaded data sets are kept.")
 @click.option("--out", type=click.Path(), help="Folder for the results.  [default: runs/TIME-DATA-HASH]")
@@ -154,6 +160,7 @@ def _compare(options: dict[str, Any], folder: Path | None) -> Comparison:
         "repeats",
         "reach",
         "jobs",
+        "cluster",
     )
     given = {name: options[name] for name in names}
     where = {"resume": folder} if options["resume"] else {"out": folder}

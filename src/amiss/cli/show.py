@@ -16,14 +16,21 @@ from amiss.cli.parameters import LossType
 @click.argument("loss", type=LossType())
 @click.option("--latex", is_flag=True, help="Print value, gradient and Hessian as LaTeX, and nothing else.")
 @click.option("--cpp", is_flag=True, help="Print the generated C++ of its kernel, and nothing else.")
+@click.option("--peers", "only_peers", is_flag=True, help="Print its names elsewhere and what differs there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def show(loss: Any, latex: bool, cpp: bool, as_json: bool) -> None:
+def show(loss: Any, latex: bool, cpp: bool, only_peers: bool, as_json: bool) -> None:
     """Show a loss: formulas, curve, parameters, what to expect, checked properties, and names elsewhere.
 
-    LOSS is any spelling, with parameters if you like: huber, BCELoss, "huber(delta=2)".
+    LOSS is any spelling, with parameters if you like: huber, BCELoss, "huber(delta=2)". What --peers
+    prints of other libraries is tested against them, as in `amiss show huber --peers`.
     """
     from amiss.explain import card
 
+    if only_peers:
+        from amiss.cli.peers import show_peers
+
+        show_peers(loss, as_json)
+        return
     if cpp:
         from amiss.codegen.cpp import source_of
 

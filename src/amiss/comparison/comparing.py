@@ -3,10 +3,12 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from amiss.authoring.defining import read_loss
+from amiss.comparison.cluster import Cluster
 from amiss.comparison.constants import constant_of
 from amiss.comparison.data import DataSet
 from amiss.comparison.report import Recorder
@@ -49,8 +51,9 @@ def compare(
     target: str | None = None,
     task: str | None = None,
     data_folder: str | os.PathLike[str] | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     executor: Executor | None = None,
+    cluster: str | None = None,
     out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     progress: Report | None = None,
@@ -78,8 +81,11 @@ def compare(
         target: the column or array of targets in a file of one's own.
         task: "classification" or "regression", where it is guessed wrong.
         data_folder: where downloaded data sets are kept.
-        jobs: how many processes train at once; the results do not depend on it.
-        executor: a `concurrent.futures.Executor` that trains instead.
+        jobs: how many processes train at once, 1 by default; the results do not depend on it.
+        executor: a `concurrent.futures.Executor` that trains instead, wherever its workers are; each run
+            takes the data along, and its epochs are reported when it is over.
+        cluster: the address of a Dask scheduler whose workers train instead; each gets the data once, epochs
+            are reported live, and what a worker was doing when it died is done again by another.
         out: a folder that is kept up to date while the comparison goes on.
         resume: a folder of an earlier comparison: its settings are taken, its finished runs kept, the missing
             ones trained, and the folder completed.
@@ -91,7 +97,8 @@ def compare(
     Raises:
         ParameterError: an argument is not one of those allowed.
         DomainError: the data, or a folder to resume, cannot be used.
-        BackendError: a package is missing; the message names the extra to install.
+        BackendError: a package is missing; the message names the extra to install. Or a worker of the cluster
+            lacks amiss.
         Interrupted: a `KeyboardInterrupt`, after Ctrl-C; what is finished is saved, and in its `comparison`.
 
     Examples:
@@ -123,22 +130,48 @@ def compare(
         learning_rate=learning_rate,
         reach=reach,
     )
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+    _check_who_trains(jobs, executor, cluster)
+    with nullcontext(executor) if cluster is None else Cluster(cluster) as workers:
+        loaded = load(data, target, task, folder=data_folder)  # the slow part: all else is checked before
+        entrants = [enter(loss, loaded.task) for loss in given or _USUAL[loaded.task]]
+        settings = replace(
+            settings,
+            losses=tuple(entrant.label for entrant in entrants),
+            reach=_REACH[loaded.task] if reach is None else reach,
+        ).checked_for(loaded.task)
+        setup = tuple({"loss": e.label, "output": e.output, "target": e.target} for e in entrants)
+        constants = tuple(constant_of(entrant, loaded) for entrant in entrants)
+        comparison = Comparison(settings, about(loaded), setup, constants=constants)
+        if earlier is not None:
+            comparison = _resumed(earlier, comparison)
+        recorder = Recorder(out if resume is None else resume, resume is not None)
+        return _Work(
+            comparison, entrants, loaded, recorder, progress or _silent, jobs or 1, workers
+        ).complete()
+
+
+def _check_who_trains(jobs: Any, executor: Any, cluster: Any) -> None:
+    """Raise unless at most one of them is given, and as it should be."""
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         raise ParameterError(f"jobs must be a whole number of at least 1; got {jobs!r}.")
-    loaded = load(data, target, task, folder=data_folder)  # the slow part: all else is checked before
-    entrants = [enter(loss, loaded.task) for loss in given or _USUAL[loaded.task]]
-    settings = replace(
-        settings,
-        losses=tuple(entrant.label for entrant in entrants),
-        reach=_REACH[loaded.task] if reach is None else reach,
-    ).checked_for(loaded.task)
-    setup = tuple({"loss": e.label, "output": e.output, "target": e.target} for e in entrants)
-    constants = tuple(constant_of(entrant, loaded) for entrant in entrants)
-    comparison = Comparison(settings, about(loaded), setup, constants=constants)
-    if earlier is not None:
-        comparison = _resumed(earlier, comparison)
-    recorder = Recorder(out if resume is None else resume, resume is not None)
-    return _Work(comparison, entrants, loaded, recorder, progress or _silent, jobs, executor).complete()
+    if executor is not None and not isinstance(executor, Executor):
+        raise ParameterError(
+            f"executor must be a concurrent.futures.Executor; got {type(executor).__name__}. "
+            "For Dask give cluster=ADDRESS."
+        )
+    if cluster is not None and not isinstance(cluster, str):
+        raise ParameterError(
+            f"cluster must be the address of a Dask scheduler; got {type(cluster).__name__}. "
+            "A distributed.Client has it as client.scheduler.address."
+        )
+    if executor is not None and cluster is not None:
+        raise ParameterError("executor must not be given with cluster; one of them trains.")
+    if jobs is not None and (executor is not None or cluster is not None):
+        who = "cluster" if executor is None else "executor"
+        raise ParameterError(
+            f"jobs must not be given with {who}; it counts processes of this machine, and the workers of the "
+            f"{who} say by themselves how many runs go on at once."
+        )
 
 
 def _silent(event: dict[str, Any]) -> None:
@@ -206,7 +239,7 @@ class _Work:
     recorder: Recorder
     progress: Report
     jobs: int
-    executor: Executor | None
+    executor: Executor | Cluster | None
 
     def complete(self) -> Comparison:
         """Search learning rates if asked to, train, and return the comparison."""

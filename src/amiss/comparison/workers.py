@@ -1,4 +1,4 @@
-"""Many runs: one after the other, or in several processes at once, with the same results."""
+"""Many runs: one after the other, in several processes, or on other machines, with the same results."""
 
 import contextlib
 import multiprocessing
@@ -6,11 +6,20 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from amiss import kernels
+from amiss.comparison.cluster import Cluster
 from amiss.comparison.data import DataSet
 from amiss.comparison.runs import Report, Result, Run, train
 from amiss.core.errors import AmissError
@@ -21,12 +30,16 @@ _POLL = 0.1  # seconds between two looks at the reports of the workers
 
 
 def train_all(
-    runs: Sequence[Run], data: DataSet, report: Report, jobs: int = 1, executor: Executor | None = None
+    runs: Sequence[Run],
+    data: DataSet,
+    report: Report,
+    jobs: int = 1,
+    executor: Executor | Cluster | None = None,
 ) -> Iterator[Result]:
     """Yield the result of each run as soon as it is there.
 
     After Ctrl-C the runs that go on end after their epoch, and their results say "interrupted"; the rest is
-    not begun.
+    not begun. On an executor or a cluster they have no result: what has not begun is cancelled.
 
     Args:
         runs: what to do.
@@ -34,9 +47,18 @@ def train_all(
         report: called with a dictionary after each epoch; with an executor, when the run is over.
         jobs: how many processes work at once.
         executor: does the work instead; the caller shuts it down.
+
+    Raises:
+        AmissError: a worker process ended.
     """
     if executor is not None:
-        yield from _through(executor, runs, data, report)
+        epochs = _EachEpochOnce(report)
+        on_cluster = isinstance(executor, Cluster)
+        results = executor.train(runs, data, epochs) if on_cluster else _through(executor, runs, data)
+        with contextlib.closing(results):  # also when the caller is interrupted
+            for result in results:
+                epochs.complete(result)
+                yield result
     elif jobs > 1 and len(runs) > 1:
         yield from _in_processes(runs, data, report, min(jobs, len(runs)))
     else:
@@ -51,13 +73,35 @@ def _one_by_one(runs: Sequence[Run], data: DataSet, report: Report) -> Iterator[
             return
 
 
-def _through(executor: Executor, runs: Sequence[Run], data: DataSet, report: Report) -> Iterator[Result]:
-    futures = [executor.submit(train, run, data) for run in runs]
+class _EachEpochOnce:
+    """Reports every epoch of every run once and in order, whatever comes twice, late or not at all."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.reached: dict[tuple[Any, ...], int] = {}
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        run = tuple(event[name] for name in ("loss", "seed", "learning_rate", "part"))
+        if event["epoch"] == self.reached.get(run, 0) + 1:
+            self.reached[run] = event["epoch"]
+            self.report(event)
+
+    def complete(self, result: Result) -> None:
+        """Report what was not reported yet."""
+        for event in result.events():
+            self(event)
+
+
+def _through(executor: Executor, runs: Sequence[Run], data: DataSet) -> Iterator[Result]:
+    futures: list[Future] = []
     try:
-        for result in _as_finished(futures, lambda: None, timeout=None):
-            for event in result.events():
-                report(event)
-            yield result
+        futures += [executor.submit(train, run, data) for run in runs]
+        yield from _as_finished(futures, lambda: None, _POLL)
+    except BrokenExecutor as error:
+        raise AmissError(
+            "executor must live until all runs are over; one of its workers ended. "
+            "What was finished is kept; with a folder, resume goes on."
+        ) from error
     finally:
         for future in futures:
             future.cancel()

@@ -44,6 +44,12 @@ class Loss(ABC):
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
     """Other spellings of this loss, with the parameters that the spelling stands for."""
 
+    multiples: ClassVar[dict[str, Any]] = {}
+    """Spellings of a multiple of this loss: its factor, or a function of the loss that gives it."""
+
+    translations: ClassVar[dict[str, dict[str, Any]]] = {}
+    """For spellings that start with a key: what that library calls parameters, and what each is here."""
+
     peers: ClassVar[dict[str, str]] = {}
     """What differs at other libraries, one sentence each."""
 

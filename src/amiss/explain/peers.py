@@ -1,11 +1,12 @@
 """What a loss is called at its peers, and what differs there."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from amiss.core import Loss
-from amiss.naming import spellings
+from amiss.naming import SCALED, get, label_of, spellings, words_of
 
-__all__ = ["LIBRARIES", "Peer", "peers"]
+__all__ = ["LIBRARIES", "Peer", "Spelling", "peers", "spelled"]
 
 LIBRARIES = {
     "PyTorch": "torch.",
@@ -51,3 +52,58 @@ def peers(loss: type[Loss]) -> tuple[Peer, ...]:
         if names or library in told:
             found.append(Peer(library, names, told.get(library, "")))
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A library's name of a loss.
+
+    Attributes:
+        name: as `amiss.get` reads it.
+        loss: what it stands for, with that library's factor and defaults.
+        words: what the library's parameters are here, each in a few words.
+    """
+
+    name: str
+    loss: str
+    words: tuple[str, ...]
+
+
+def spelled(loss: type[Loss]) -> tuple[Spelling, ...]:
+    """Return every name of a loss, and of its multiples, that says which library it belongs to.
+
+    Examples:
+        >>> import amiss
+        >>> found = {spelling.name: spelling for spelling in spelled(amiss.Huber)}
+        >>> found["lightgbm.huber"]
+        Spelling(name='lightgbm.huber', loss='Huber(delta=0.9)', words=('alpha is delta',))
+        >>> found["torch.nn.SmoothL1Loss"].loss  # divided by beta
+        '1.0 * Huber'
+    """
+    names = [*spellings(loss), *(name for name, scaled in SCALED.items() if scaled is loss)]
+    return tuple(
+        Spelling(
+            name,
+            label_of(get(name), short=name not in SCALED),
+            tuple(_in_words(word, meaning) for word, meaning in words_of(name, loss).items()),
+        )
+        for name in names
+        if "." in name
+    )
+
+
+def _in_words(word: str, meaning: Any) -> str:
+    """Return in text what a library's parameter is here."""
+    if meaning is None:
+        return f"{word} changes nothing"
+    if isinstance(meaning, str):
+        return f"{word} is {meaning}"
+    if callable(meaning):
+        return f"{word} gives {' and '.join(meaning(0.25))}"
+    allowed = {value: given for value, given in meaning.items() if not isinstance(given, str)}
+    said = [
+        f"{word}={value!r} is {', '.join(f'{name}={own!r}' for name, own in given.items())}"
+        for value, given in allowed.items()
+        if given
+    ]
+    return "; ".join(said) or f"{word} must be {' or '.join(map(repr, allowed))}"

@@ -80,6 +80,13 @@ class BinaryCrossEntropy(ElementwiseLoss):
         "torch.nn.functional.binary_cross_entropy_with_logits": {},
         "optax.sigmoid_binary_cross_entropy": {},
         "binary:logistic": {},
+        "xgboost.binary:logistic": {},
+        "xgboost.binary:logitraw": {},
+        "xgboost.reg:logistic": {},
+        "lightgbm.binary": {},
+        "lightgbm.cross_entropy": {},
+        "catboost.Logloss": {},
+        "catboost.CrossEntropy": {},
         "BCELoss": {"input": "probabilities", "epsilon": 3.720075976020836e-44},
         "torch.nn.BCELoss": {"input": "probabilities", "epsilon": 3.720075976020836e-44},
         "torch.nn.functional.binary_cross_entropy": {
@@ -87,6 +94,15 @@ class BinaryCrossEntropy(ElementwiseLoss):
             "epsilon": 3.720075976020836e-44,
         },
         "keras.losses.BinaryCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
+    }
+    translations = {
+        "torch.nn.BCEWithLogitsLoss": {"pos_weight": "positive_weight"},
+        "torch.nn.functional.binary_cross_entropy_with_logits": {"pos_weight": "positive_weight"},
+        "keras.": {"from_logits": {False: {}, True: {"input": "logits", "epsilon": 0.0}}, "axis": None},
+        "binary:logistic": {"scale_pos_weight": "positive_weight"},
+        "xgboost.": {"scale_pos_weight": "positive_weight"},
+        "lightgbm.binary": {"scale_pos_weight": "positive_weight", "sigmoid": {1.0: {}}},
+        "catboost.Logloss": {"scale_pos_weight": "positive_weight"},
     }
     peers = {
         "PyTorch": "BCEWithLogitsLoss is the same; BCELoss takes probabilities, their log at least -100.",
@@ -235,7 +251,20 @@ class CrossEntropy(ClassLikelihood):
         "keras.losses.SparseCategoricalCrossentropy": {"input": "probabilities", "epsilon": 1e-7},
         "sparse_categorical_crossentropy": {"input": "probabilities", "epsilon": 1e-7},
         "multi:softprob": {},
+        "xgboost.multi:softprob": {},
+        "xgboost.multi:softmax": {},
         "multiclass": {},
+        "lightgbm.multiclass": {},
+        "catboost.MultiClass": {},
+    }
+    translations = {
+        "torch.": {"weight": "class_weight", "dim": "axis"},
+        "keras.": {
+            "from_logits": {False: {}, True: {"input": "logits", "epsilon": 0.0}},
+            "ignore_class": "ignore_index",
+        },
+        "xgboost.": {"num_class": None},
+        "lightgbm.": {"num_class": None},
     }
     peers = {
         "PyTorch": "CrossEntropyLoss is the same, classes on axis 1; weighted rows of targets: Σ / N.",
@@ -347,6 +376,10 @@ class BinaryFocal(ElementwiseLoss):
         "focal": {},
         "optax.losses.sigmoid_focal_loss": {},
         "torchvision.ops.sigmoid_focal_loss": {"positive_weight": 0.25, "negative_weight": 0.75},
+    }
+    translations = {
+        library: {"alpha": lambda a: {} if a is None else {"positive_weight": a, "negative_weight": 1.0 - a}}
+        for library in ("optax.", "torchvision.")
     }
     peers = {
         "PyTorch": "none; in torchvision alpha 0.25 stands for the weights 0.25 and 0.75.",

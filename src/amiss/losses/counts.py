@@ -43,6 +43,18 @@ class Poisson(ElementwiseLoss):
         "torch.nn.functional.poisson_nll_loss": {},
         "keras.losses.Poisson": {"input": "rate"},
         "count:poisson": {},
+        "xgboost.count:poisson": {},
+        "lightgbm.poisson": {},
+        "catboost.Poisson": {},
+    }
+    translations = {
+        "torch.": {
+            "log_input": {True: {"input": "log_rate"}, False: {"input": "rate"}},
+            "full": {False: {}, True: "The term of the target alone is left out here."},
+            "eps": None,
+        },
+        "xgboost.": {"max_delta_step": None},
+        "lightgbm.": {"poisson_max_delta_step": None},
     }
     peers = {
         "PyTorch": "PoissonNLLLoss is the same, of log-rates; with log_input=False it adds 1e-8 to a rate.",

@@ -55,6 +55,12 @@ class KLDivergence(ClassLikelihood):
         "torch.nn.functional.kl_div": {"input": "log_probabilities"},
         "optax.losses.kl_divergence": {"input": "log_probabilities"},
     }
+    translations = {
+        "torch.": {
+            "log_target": {False: {}, True: "Give the probabilities: exp(target)."},
+            "reduction": {"batchmean": {}, "mean": "Its mean divides by K too: multiply by 1 / K."},
+        },
+    }
     peers = {
         "PyTorch": "KLDivLoss takes log-probabilities; batchmean is the same, its mean is this divided by K.",
         "Keras": "KLDivergence takes probabilities, and clips both at 1e-7.",

@@ -39,6 +39,8 @@ class Hinge(ElementwiseLoss):
         "hinge_loss": {},
         "keras.losses.Hinge": {},
         "optax.hinge_loss": {},
+        "sklearn.metrics.hinge_loss": {},
+        "xgboost.binary:hinge": {},
         "optax.losses.perceptron_loss": {"margin": 0.0},
         "perceptron": {"margin": 0.0},
     }

@@ -49,6 +49,14 @@ class SquaredError(ElementwiseLoss):
         "torch.nn.functional.mse_loss": {},
         "keras.losses.MeanSquaredError": {},
         "optax.squared_error": {},
+        "sklearn.metrics.mean_squared_error": {},
+    }
+    multiples = {
+        "optax.l2_loss": 0.5,
+        "reg:squarederror": 0.5,
+        "xgboost.reg:squarederror": 0.5,
+        "lightgbm.regression": 0.5,
+        "catboost.RMSE": 0.5,
     }
     peers = {
         "PyTorch": "MSELoss is the same: no ½ there either.",
@@ -105,8 +113,12 @@ class AbsoluteError(ElementwiseLoss):
         "torch.nn.L1Loss": {},
         "torch.nn.functional.l1_loss": {},
         "keras.losses.MeanAbsoluteError": {},
+        "sklearn.metrics.mean_absolute_error": {},
         "reg:absoluteerror": {},
+        "xgboost.reg:absoluteerror": {},
         "regression_l1": {},
+        "lightgbm.regression_l1": {},
+        "catboost.MAE": {},
     }
     peers = {
         "PyTorch": "L1Loss is the same, with a gradient of 0 at an error of 0.",
@@ -166,6 +178,7 @@ class RootMeanSquaredError(BatchLoss, NumberItems):
 
     aliases = {
         "rmse": {},
+        "sklearn.metrics.root_mean_squared_error": {},
     }
     peers = {
         "PyTorch": "none: the square root of MSELoss.",
@@ -253,6 +266,23 @@ class Huber(ElementwiseLoss):
         "torch.nn.functional.huber_loss": {},
         "keras.losses.Huber": {},
         "optax.huber_loss": {},
+        "lightgbm.huber": {"delta": 0.9},
+        "catboost.Huber": {},
+    }
+    multiples = {
+        spelling: lambda huber: 1.0 / huber.delta
+        for spelling in (
+            "SmoothL1Loss",
+            "smooth_l1",
+            "smooth_l1_loss",
+            "torch.nn.SmoothL1Loss",
+            "torch.nn.functional.smooth_l1_loss",
+        )
+    }
+    translations = {
+        "torch.nn.SmoothL1Loss": {"beta": "delta"},
+        "torch.nn.functional.smooth_l1_loss": {"beta": "delta"},
+        "lightgbm.": {"alpha": "delta"},
     }
     peers = {
         "PyTorch": "HuberLoss is the same, delta 1.0 too; SmoothL1Loss(beta) is this divided by beta.",
@@ -311,6 +341,7 @@ class LogCosh(ElementwiseLoss):
         "log_cosh": {},
         "keras.losses.LogCosh": {},
         "optax.log_cosh": {},
+        "catboost.LogCosh": {},
     }
     peers = {
         "PyTorch": "none.",
@@ -375,6 +406,17 @@ class Pinball(ElementwiseLoss):
         "quantile_loss": {},
         "PinballLoss": {},
         "reg:quantileerror": {},
+        "sklearn.metrics.mean_pinball_loss": {},
+        "xgboost.reg:quantileerror": {},
+        "lightgbm.quantile": {"quantile": 0.9},
+        "catboost.Quantile": {},
+    }
+    translations = {
+        "sklearn.": {"alpha": "quantile"},
+        "reg:quantileerror": {"quantile_alpha": "quantile"},
+        "xgboost.": {"quantile_alpha": "quantile"},
+        "lightgbm.": {"alpha": "quantile"},
+        "catboost.": {"alpha": "quantile"},
     }
     peers = {
         "PyTorch": "none.",
