@@ -263,11 +263,12 @@ def test_a_loss_in_jax_is_differentiated():
         logits = jnp.tanh(x @ W1 + b1) @ W2 + b2
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 
+    before = jax.config.jax_enable_x64
     found = amiss.parity(network(), X, INDEX, amiss.CrossEntropy(), ("numpy", mine))
     assert found.agrees, found.text()
     compared = [row.quantity for row in found.rows if row.differences["mine"] is not None]
     assert compared == ["loss", "dW2", "db2", "dW1", "db1"]
-    assert not jax.config.jax_enable_x64
+    assert jax.config.jax_enable_x64 == before
 
 
 def test_biases_as_rows_are_biases():
