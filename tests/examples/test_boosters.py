@@ -1,30 +1,9 @@
 """The examples of the boosters learn what they say, and equal the built-in objectives."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-def printed(name, folder):
-    """Return what an example prints, with nothing that is wrong."""
-    found = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / f"{name}_table.py"],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
-    assert found.returncode == 0, found.stderr[-4000:]
-    assert list(folder.iterdir()) == []
-    return found.stdout
+from running_examples import printed_by
 
 
 def number(text, pattern):
@@ -33,7 +12,8 @@ def number(text, pattern):
 
 @pytest.mark.parametrize("name", ["xgboost", "lightgbm", "catboost"])
 def test_the_trees_are_those_of_the_built_in(name, tmp_path):
-    text = printed(name, tmp_path)
+    text = printed_by(f"{name}_table", tmp_path, "-W", "error")
+    assert list(tmp_path.iterdir()) == []
     assert number(text, r"largest difference from \S+: ([\d.e+-]+)") <= 1e-6
     if name == "xgboost":
         assert number(text, r"SquaredError: mean absolute error ([\d.]+)") < 50

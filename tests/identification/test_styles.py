@@ -12,7 +12,7 @@ from amiss import identify
 
 @pytest.mark.parametrize("style", NAMED)
 def test_a_gradient_is_named_in_whatever_style_it_is_written(style):
-    code, loss, activation, factor, wrt = NAMED[style]
+    code, (loss, activation, factor, wrt) = NAMED[style]
     found = identify(code)
     expected = eval(f"amiss.{loss}", {"amiss": amiss})
     assert type(found.loss) is type(expected), found.sentence

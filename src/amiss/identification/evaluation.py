@@ -8,7 +8,7 @@ from amiss.arrays import namespace_of
 from amiss.arrays.recorded import Node
 from amiss.authoring.recording import compute
 
-__all__ = ["evaluate", "inputs_below", "is_below", "nodes_below"]
+__all__ = ["depends", "evaluate", "inputs_below", "is_below", "nodes_below"]
 
 
 def evaluate(result: Any, given: dict[Node, Any], xp: Any = None) -> Any:
@@ -83,3 +83,8 @@ def inputs_below(result: Any, stop: set[Node] = frozenset()) -> set[Node]:  # ty
 def is_below(node: Any, result: Any) -> bool:
     """Return whether a result is computed from a node."""
     return any(x is node for x in nodes_below(result))
+
+
+def depends(node: Any, on: set[Node]) -> bool:
+    """Return whether a node is computed from one of some others, or is one of them."""
+    return not on.isdisjoint(nodes_below(node, on))

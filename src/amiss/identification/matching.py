@@ -20,7 +20,16 @@ from amiss.identification.scales import Scale, scale_of, tidy
 from amiss.naming import catalogue
 from amiss.network.layers import ACTIVATIONS
 
-__all__ = ["Match", "Reading", "Subject", "matches", "own_activation", "readings", "value_matches"]
+__all__ = [
+    "Match",
+    "Reading",
+    "Subject",
+    "matches",
+    "own_activation",
+    "readings",
+    "softmax_rows",
+    "value_matches",
+]
 
 ROWS, CLASSES = 400, 4
 EXACT = 1e-9  # the largest difference, over the largest number of the gradient, that rounding explains
@@ -64,7 +73,7 @@ class Reading:
         z = rng.normal(scale=scale, size=(ROWS, 1 if _whole(self.loss) else classes))
         if self.activation == "identity":
             is_row = isinstance(self.loss, ClassItems) and self.loss.prediction_domain is PROBABILITY
-            z = _softmax(z) if is_row else _within(self.loss.prediction_domain, z, rng)
+            z = softmax_rows(z) if is_row else _within(self.loss.prediction_domain, z, rng)
         a = z if self.of == "logits" else _output(self.activation, z)
         return z, a, self._targets(rng, z.shape, certain, scale)
 
@@ -130,7 +139,8 @@ def _whole(loss: Any) -> bool:
     return isinstance(loss, BatchLoss)
 
 
-def _softmax(z: np.ndarray) -> np.ndarray:
+def softmax_rows(z: np.ndarray) -> np.ndarray:
+    """Return the softmax of each row, that of the network's layers."""
     return ACTIVATIONS["softmax"].forward(namespace_of(z), z)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from amiss.arrays.recorded import Node
 from amiss.core.errors import AmissError
 from amiss.identification.evaluation import evaluate, inputs_below, is_below, nodes_below
-from amiss.identification.finding import COUNTS, REPORTS, Found
+from amiss.identification.finding import Found
 from amiss.identification.matching import Match, own_activation
+from amiss.identification.names import COUNTS, REPORTS
 from amiss.identification.reading import Assignment, Code
 from amiss.identification.scales import tidy
 from amiss.naming import get

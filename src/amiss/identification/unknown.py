@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from amiss.arrays import namespace_of
 from amiss.arrays.recorded import Node
 from amiss.core.errors import ParameterError
 from amiss.identification.evaluation import evaluate, inputs_below, nodes_below
 from amiss.identification.finding import Found
 from amiss.identification.integrals import integral, measured_facts, symmetry
-from amiss.identification.matching import value_matches
-from amiss.network.layers import ACTIVATIONS
+from amiss.identification.matching import softmax_rows, value_matches
 
 __all__ = ["Unknown", "symbols_of", "unknown"]
 
@@ -58,7 +56,7 @@ def unknown(found: Found | None, gradient: Any) -> Unknown:
     below = softmax and (found.reduced or "z" in found.name.lower())  # type: ignore[union-attr]
 
     def of(x: np.ndarray, target: np.ndarray) -> np.ndarray:
-        output = _softmax(x) if below else x
+        output = softmax_rows(x) if below else x
         with np.errstate(all="ignore"):
             logits = x if below else np.log(output)
             return np.asarray(gradient(logits, output, target, numbers), dtype=float) + np.zeros_like(output)
@@ -102,11 +100,6 @@ def _require_numbers(of: Any, unit: bool) -> None:
         raise ParameterError(
             "identify: the gradient must not be 0 everywhere; it is: nothing would be learnt."
         )
-
-
-def _softmax(z: np.ndarray) -> np.ndarray:
-    """Return the softmax of rows."""
-    return np.asarray(ACTIVATIONS["softmax"].forward(namespace_of(z), z))
 
 
 def symbols_of(found: Found | None) -> list[Node]:
