@@ -163,6 +163,11 @@ WRONG = {
     "a column": (lambda lib: reg(lib, "mse").fit(X, Y[:, None]), ShapeError, r"y must have shape \(n,\)"),
     "too few": (lambda lib: reg(lib, "mse").fit(X, Y[:-1]), ShapeError, "one row of features"),
     "weights": (lambda lib: reg(lib, "mse").fit(X, Y, [1.0]), ShapeError, "must have shape"),
+    "missing": (
+        lambda lib: reg(lib, "mse").fit(X, np.where(np.arange(40) == 7, np.nan, Y)),
+        DomainError,
+        "got nan in row 7",
+    ),
     "negative": (lambda lib: reg(lib, "mse").fit(X, Y, -np.ones(40)), DomainError, "at least 0"),
     "three": (lambda lib: cla(lib, "bce").fit(X, np.arange(40) % 3), DomainError, "Take amiss.CrossE"),
     "one": (lambda lib: cla(lib, "ce").fit(X, np.zeros(40)), DomainError, "got 1"),

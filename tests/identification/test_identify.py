@@ -218,3 +218,11 @@ def test_the_command_exits_with_1_where_nothing_is_recognised():
     done = CliRunner().invoke(command, ["(p - y)**3"])
     assert done.exit_code == 1
     assert "(p - y)**4/4" in done.output.replace("\n", " ")
+
+
+def test_the_command_keeps_to_the_width_of_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    printed = CliRunner().invoke(command, ["a - y"]).output
+    sentence = printed.partition("\n\n")[0]
+    assert max(map(len, sentence.splitlines())) <= 58
+    assert len(sentence.splitlines()) > 1

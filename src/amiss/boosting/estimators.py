@@ -179,6 +179,11 @@ class BoostedModel(BaseEstimator):
                 f"{self._owner}: y must have shape (n,), one target for each row; got {y.shape}. Reshape it; "
                 "amiss never broadcasts."
             )
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            row = int(np.argmin(np.isfinite(y)))
+            raise DomainError(
+                f"{self._owner}: y must hold finite numbers; got {y[row]} in row {row}. Drop such rows."
+            )
         return y
 
 

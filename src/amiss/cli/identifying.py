@@ -1,5 +1,6 @@
 """`amiss identify`: the loss that is hidden in a gradient."""
 
+import shutil
 import sys
 import textwrap
 from pathlib import Path
@@ -59,24 +60,22 @@ def _is_file(code: str) -> bool:
 
 
 def _lines(found: Any) -> list[str]:
-    lines = textwrap.wrap(found.main_sentence, 78)
+    width = min(shutil.get_terminal_size().columns, 80) - 2
+    lines = textwrap.wrap(found.main_sentence, width)
     if found.loss is not None:
         lines += ["", _row("loss", repr(found.loss)), _row("factor", str(found.factor))]
         lines += [_row("activation", found.activation), _row("with respect to", found.wrt)]
         lines += [_row("largest difference", f"{found.max_error:.1g} of the largest number of the gradient")]
         if len(found.candidates) > 1:
-            lines += ["", "It fits these too; code that shows the output's activation would tell them apart:"]
+            said = "It fits these too; code that shows the output's activation would tell them apart:"
+            lines += ["", *textwrap.wrap(said, width)]
             lines += [
                 f"  {one.factor} * {type(one.loss).__name__}, {one.activation}, by the {one.wrt}"
                 for one in found.candidates[1:]
             ]
     for number in found.printed:
-        lines += [
-            "",
-            *textwrap.wrap(
-                f"{number.name} (line {number.line}) is never used by the training: {number.relation}.", 78
-            ),
-        ]
+        said = f"{number.name} (line {number.line}) is never used by the training: {number.relation}."
+        lines += ["", *textwrap.wrap(said, width)]
     return lines
 
 
