@@ -137,7 +137,7 @@ infinities, and what a search found to be the worst. The parameters are the defa
 typical ranges and numbers between.
 
 - **kernel**: the compiled code, which serves NumPy arrays and PyTorch tensors on the CPU. It has the same
-  bits on every processor.
+  bits on every processor that it runs on; of x86-64 those have AVX2 and FMA (since 2013).
 - **NumPy**, **PyTorch**, **JAX**, **TensorFlow**: the formula on that library's own functions, which serves
   compiled programs and accelerators too. XLA replaces numbers below the smallest normal one by 0; these are
   not asked of JAX and TensorFlow.

@@ -99,6 +99,10 @@ class Namespace(ABC):
         """Return max(x, 0)."""
         return self.maximum(x, 0.0)
 
+    def multiply_add(self, x: Array, y: Array, z: Array) -> Array:
+        """Return x * y + z, which a kernel rounds once."""
+        return x * y + z
+
     def full(self, value: float, like: Array) -> Array:
         """Return a number in the shape of `like`; where that is NaN, so is the result."""
         return self.where(like == like, value, like)  # noqa: PLR0124 - the definition of NaN

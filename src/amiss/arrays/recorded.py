@@ -192,8 +192,15 @@ class RecordedNamespace(Namespace):
     def _scaled(self, scale: Array, x: Array, grown: Array) -> Array:
         return self.record("scaled", scale, x, grown)
 
+    def multiply_add(self, x: Array, y: Array, z: Array) -> Array:
+        return self.record("fma", x, y, z)
+
+    def product(self, x: Array, y: Array) -> tuple[Array, Array]:
+        whole = x * y
+        return whole, self._if_small(self.record("rounding_of", x, y, whole))
+
     def splitter(self) -> Array:
-        return self.record("splitter")
+        raise NotImplementedError("a kernel has what rounding takes from a product at once: rounding_of")
 
     def sum(self, x: Array) -> Array:
         raise NotImplementedError("only elementwise formulas are recorded")

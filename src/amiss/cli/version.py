@@ -14,20 +14,25 @@ def version_text() -> str:
     from amiss.arrays import array_libraries
 
     if kernels.available():
+        used = kernels.thread_count()
         path = f"compiled kernels ({len(kernels.names())}), {kernels.instruction_set()}"
     else:
-        path = "portable, no compiled kernels (a C++ compiler at installation builds them)"
+        used = 0
+        path = f"portable, no compiled kernels ({kernels.missing()})"
     found = ", ".join(f"{name} {_version_of(name)}" for name in array_libraries())
     return "\n".join(
         [
             f"amiss {amiss.__version__}",
             f"path: {path}",
-            f"threads: {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
-            " available; kernels use 1",
+            f"threads: {_cores()} available; kernels use {used}",
             f"array libraries: {found}",
             f"python {platform.python_version()} on {platform.system()} {platform.machine()}",
         ]
     )
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _version_of(name: str) -> str:

@@ -177,8 +177,6 @@ def _expression(node: Node, needed: int) -> str:
         return f"-{operands[0]}"
     if node.operation == "where":
         return f"select({', '.join(operands)})"
-    if node.operation == "splitter":
-        return "T(Float<T>::splitter)"
     name = node.operation
     if name in _ONE_SIDED and _is_bound(node.operands[1]):
         name = _ONE_SIDED[name]

@@ -24,6 +24,7 @@ __all__ = [
     "instruction_set",
     "kernel",
     "kernel_at",
+    "missing",
     "multiply",
     "names",
     "pull",
@@ -35,10 +36,12 @@ __all__ = [
 ]
 
 _compiled: ModuleType | None
+_missing = ""
 try:
     from amiss.kernels import _compiled
-except ImportError:  # built where there was no compiler: the portable path serves everything
+except ImportError as error:  # the portable path serves everything
     _compiled = None
+    _missing = str(error) if "processor" in str(error) else "a C++ compiler at installation builds them"
 
 _BITS = {
     ("value",): 1,
@@ -55,6 +58,11 @@ _NAMES = frozenset(_compiled.names()) if _compiled else frozenset()
 def available() -> bool:
     """Return whether the compiled module is there."""
     return _compiled is not None
+
+
+def missing() -> str:
+    """Return why there is no compiled module, or an empty string."""
+    return _missing
 
 
 def names() -> frozenset[str]:

@@ -26,31 +26,37 @@
 
 namespace nb = nanobind;
 
-namespace amiss_baseline { extern const amiss::Table table; }
 #if defined(AMISS_X86)
 namespace amiss_avx2 { extern const amiss::Table table; }
 namespace amiss_avx512 { extern const amiss::Table table; }
+#else
+namespace amiss_baseline { extern const amiss::Table table; }
 #endif
 
 namespace amiss {
 
-// Builds from the most capable to the least; the environment variable AMISS_ISA names one, for tests.
-const Table& choose_table() {
+// The most capable build that this machine can run, or none: one of 2013 and later multiplies and adds at once, which
+// every kernel does. The environment variable AMISS_ISA names a lesser build, for tests.
+const Table* choose_table() {
+#if defined(AMISS_X86)
   const char* wish = std::getenv("AMISS_ISA");
   const std::string wanted = wish ? wish : "";
-#if defined(AMISS_X86)
   __builtin_cpu_init();
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-  if (avx512 && (wanted.empty() || wanted == "avx512")) return amiss_avx512::table;
-  if (__builtin_cpu_supports("avx2") && (wanted.empty() || wanted == "avx2")) return amiss_avx2::table;
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (avx2 && avx512 && (wanted.empty() || wanted == "avx512")) return &amiss_avx512::table;
+  if (avx2 && (wanted.empty() || wanted == "avx2")) return &amiss_avx2::table;
+  return nullptr;
+#else
+  return &amiss_baseline::table;
 #endif
-  return amiss_baseline::table;
 }
 
 const Table& table() {
-  static const Table& chosen = choose_table();
-  return chosen;
+  static const Table* chosen = choose_table();
+  if (!chosen) throw nb::import_error("the kernels need a processor with AVX2 and FMA");
+  return *chosen;
 }
 
 template <class T> using Input = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
@@ -291,6 +297,7 @@ template <class T> void define(nb::module_& m) {
       nb::arg("reduction").none(), nb::arg("normalizer").none(), nb::arg("empty").none(), nb::arg("out").none()
 
 NB_MODULE(_compiled, m) {
+  amiss::table();  // or an ImportError that says why
   nb::set_leak_warnings(false);  // kernels are kept for as long as the process lives
   amiss::define<double>(m);
   amiss::define<float>(m);

@@ -36,8 +36,6 @@ constexpr const char* instruction_set() {
   return "AVX-512";
 #elif defined(__AVX2__)
   return "AVX2";
-#elif defined(__SSE2__)
-  return "SSE2";
 #elif defined(__aarch64__)
   return "NEON";
 #else

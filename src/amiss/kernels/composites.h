@@ -17,11 +17,14 @@ template <class S> AMISS_INLINE std::enable_if_t<std::is_floating_point_v<S>, S>
   return log1p(x, zone);
 }
 
-// fading / (1 + fading), with what rounding takes from the sum put back.
+// fading / (1 + fading), with what rounding takes from the sum and the quotient put back.
 template <class T> AMISS_INLINE T small_of(T fading) {
-  const T whole = T(1) + fading, lost = fading - (whole - T(1)), small = fading / whole;
-  return small - small * (lost * (T(1) - small));
+  const T small = fading / (T(1) + fading);
+  return fma(fnma(small, fading, fading - small), T(1) - small, small);
 }
+
+// What rounding took from a product.
+template <class T> AMISS_INLINE T rounding_of(T x, T y, T product) { return fma(x, y, -product); }
 
 // weight * x for an x that is finite where its arguments are ordinary; a weight of zero silences an infinity.
 template <class T, class Z> AMISS_INLINE T weigh(T weight, T x, Z&) {
@@ -33,7 +36,7 @@ template <class T, class Z> AMISS_INLINE T weigh(T weight, T x, Z&) {
 // Far away the exponential alone may be subnormal, and a weight would multiply what that loses.
 template <class T, class Z>
 AMISS_INLINE T sigmoid_slope(T size, T small, T weight, T lost, Z& zone) {
-  const T slope = small * (T(1) - small), near = slope * weight + slope * lost;
+  const T slope = small * (T(1) - small), near = fma(slope, weight, slope * lost);
   if constexpr (Z::careful) {
     const T late = exp(T(64) - size, zone), shrink = T(0x1.969d47321e4ccp-93);  // exp(-64)
     return select(size >= Float<T>::exp_safe, (weight * shrink) * late + (lost * shrink) * late, near);
@@ -56,7 +59,7 @@ template <class T> AMISS_INLINE T tanh_of_parts(T x, T small) {
     constexpr float c[] = {-0x1.555548p-2f, 0x1.110c8cp-3f, -0x1.b90d14p-5f, 0x1.584c44p-6f, -0x1.95942p-8f};
     p = polynomial(c, z, z * z);
   }
-  return with_sign(select(size < T(0.5625), size + size * (z * p), T(1) - (small + small)), x);
+  return with_sign(select(size < T(0.5625), fma(size, z * p, size), T(1) - (small + small)), x);
 }
 
 // log(cosh(x)) of size = |x|: one logarithm of either cosh(x), from its series, or of 1 + exp(-2 |x|).
@@ -88,8 +91,8 @@ template <class T> AMISS_INLINE T expm1_minus(T x, T grown) {
                             0x1.997e1ffb95450p-37, 0x1.b054618edf4c8p-41};
     p = polynomial(c, x, square);
   } else {
-    constexpr float c[] = {0.5f,         0x1.555556p-3f, 0x1.55557ap-5f,  0x1.1111ep-7f,
-                           0x1.6bffbp-10f, 0x1.a028dp-13f, 0x1.a9622ep-16f, 0x1.74164p-19f};
+    constexpr float c[] = {0.5f,           0x1.555556p-3f,  0x1.55557ap-5f,  0x1.1110ep-7f,
+                           0x1.6bffbp-10f, 0x1.a028cap-13f, 0x1.a9622ap-16f, 0x1.7416f4p-19f};
     p = polynomial(c, x, square);
   }
   return select(abs(x) <= T(1), square * p, grown - at_most(x, T(1e3)));
@@ -117,10 +120,8 @@ template <class T> AMISS_INLINE Pair<T> add(T x, T y) {
 }
 
 template <class T> AMISS_INLINE Pair<T> multiply(T x, T y) {
-  const T grown = T(Float<T>::splitter) * x, other = T(Float<T>::splitter) * y;
-  const T a = grown - (grown - x), b = x - a, c = other - (other - y), d = y - c;
   const T product = x * y;
-  return {product, ((a * c - product) + a * d + b * c) + b * d};
+  return {product, rounding_of(x, y, product)};
 }
 
 // sigmoid(x)^power = exp(-power (max(-x, 0) + log(1 + exp(-|x|)))). The power multiplies every rounding error
@@ -135,21 +136,21 @@ AMISS_INLINE Vector<double> sigmoid_power(Vector<double> x, Vector<double> size,
   const Pair<T> grown = add(T(1), parts.r), more = add(grown.high, rest_of(parts));
   const T two = power_of_two(parts.rounded);
   const Pair<T> whole = add(T(1), more.high * two);
-  const T lost = whole.low + (more.low + grown.low) * two;
+  const T lost = fma(more.low + grown.low, two, whole.low);
   const auto far = whole.high >= T(1.5);
   const T f = select(far, T(0.5) * whole.high, whole.high) - T(1), s = f / (T(2) + f), z = s * s;
   const Pair<T> square = multiply(T(0.5) * f, f);
   constexpr double c[] = {0x1.5555555555776p-1, 0x1.99999998f0cb5p-2, 0x1.249249b21b6b8p-2, 0x1.c71c0169313c5p-3,
                           0x1.7474e1e57d4fcp-3, 0x1.3852e8d1857a8p-3, 0x1.3abd9573f6e19p-3};
-  const T low = select(far, T(F::ln2_low), T(0)) + lost * (T(1) - small);
-  const T series = s * (square.high + z * polynomial(c, z, z * z)) + low - square.low;
+  const T low = fma(lost, T(1) - small, select(far, T(F::ln2_low), T(0)));
+  const T series = fma(s, fma(z, polynomial(c, z, z * z), square.high), low) - square.low;
   const Pair<T> first = add(select(far, T(F::ln2_high), T(0)), f), second = add(first.high, -square.high);
   const Pair<T> near = add(second.high, series + (first.low + second.low));
   // The logarithm of the sigmoid, and its product with the power.
   const Pair<T> log = add(-near.high, select(x < T(0), x, T(0)));
   const Pair<T> result = multiply(power, log.high);
-  const T rest = result.low + power * (log.low - near.low);
-  const T value = exp(result.high, zone), corrected = select(abs(rest) < T(1), value + value * rest, value);
+  const T rest = fma(power, log.low - near.low, result.low);
+  const T value = exp(result.high, zone), corrected = select(abs(rest) < T(1), fma(value, rest, value), value);
   return select(x != x, x, select(power == T(0), T(1), corrected));
 }
 
@@ -159,8 +160,9 @@ AMISS_INLINE Vector<double> short_exp(Vector<double> x) {
   using F = Float<T>;
   constexpr double c[] = {0.5, 0x1.555555676c1bbp-3, 0x1.5555555c910d6p-5, 0x1.1110c5ed7d6c9p-7,
                           0x1.6c1685542fcb2p-10, 0x1.a152099da25bap-13, 0x1.a113930ccbff5p-16};
-  const T rounded = x * F::log2e + F::magic, r = x - (rounded - F::magic) * T(0.6931471805599453), square = r * r;
-  return power_of_two(rounded) * (T(1) + (r + square * polynomial(c, r, square)));
+  const T rounded = fma(x, T(F::log2e), T(F::magic)), r = fnma(rounded - F::magic, T(0.6931471805599453), x);
+  const T square = r * r;
+  return power_of_two(rounded) * (T(1) + fma(square, polynomial(c, r, square), r));
 }
 
 // log(1 + f) for 0 <= f <= 1 with a relative error of 2^-38.

@@ -41,7 +41,7 @@ template <class T> inline T below(T z, T top) {
   if (z == top) return T(1);
   const T gap = z - top, back = gap - z;
   const T error = (z - (gap - back)) - (top + back), plain = exp(gap);
-  return select(abs(error) < T(1), plain + plain * error, plain);
+  return select(abs(error) < T(1), fma(plain, error, plain), plain);
 }
 
 // A row with infinite logits or NaN, one number after the other.

@@ -1,6 +1,7 @@
 // The elementary functions that generated kernels call: branch-free, and exact about NaN, infinities and
-// subnormal results. No FMA is ever contracted, so that every instruction set gives the same bits. The bounds in
-// ULP are measured by tests/kernels/test_elementary_functions.py. T is a number or a vector of numbers.
+// subnormal results. Where a product is added without a rounding in between is written, never left to the compiler,
+// so that every instruction set gives the same bits. The bounds in ULP are measured by
+// tests/kernels/test_elementary_functions.py. T is a number or a vector of numbers.
 //
 // Reductions of the argument follow the freely published fdlibm (Sun Microsystems, 1993); the polynomials are the
 // best of their degree (Remez, 1934) for the relative error of the result.
@@ -19,7 +20,6 @@ template <> struct Constants<double> {
   static constexpr int mantissa = 52, bias = 1023;
   static constexpr double magic = 0x1.8p52;          // adding it rounds to a whole number, held in the low bits
   static constexpr double counter = 0x1p52;          // its low bits count upwards from 0
-  static constexpr double splitter = 0x1p27 + 1.0;   // halves the significant bits of a number
   static constexpr double log2e = 0x1.71547652b82fep0;
   static constexpr double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-33;
   static constexpr double exp_low = -746.0, exp_high = 710.0;
@@ -33,7 +33,6 @@ template <> struct Constants<float> {
   static constexpr int mantissa = 23, bias = 127;
   static constexpr float magic = 0x1.8p23f;
   static constexpr float counter = 0x1p23f;
-  static constexpr float splitter = 0x1p12f + 1.0f;
   static constexpr float log2e = 0x1.715476p0f;
   static constexpr float ln2_high = 0x1.62e3p-1f, ln2_low = 0x1.2fefa2p-17f;
   static constexpr float exp_low = -105.0f, exp_high = 89.0f;
@@ -85,49 +84,51 @@ template <class T> AMISS_INLINE T with_sign(T size, T x) {
 template <class T> AMISS_INLINE T maximum(T a, T b) { return select((a != a) | (a > b), a, b); }
 template <class T> AMISS_INLINE T minimum(T a, T b) { return select((a != a) | (a < b), a, b); }
 // The same for a bound that is not NaN.
-template <class T> AMISS_INLINE T at_least(T x, T bound) { return select(x < bound, bound, x); }
-template <class T> AMISS_INLINE T at_most(T x, T bound) { return select(x > bound, bound, x); }
+template <class T> AMISS_INLINE T at_least(T x, T bound) { return larger(bound, x); }
+template <class T> AMISS_INLINE T at_most(T x, T bound) { return smaller(bound, x); }
 template <class T> AMISS_INLINE T sign(T x) { return select(x > T(0), T(1), select(x < T(0), T(-1), x)); }
+
+// c[I] + c[I + 2] y + c[I + 4] y^2 + ... without a loop, which the compiler might keep and then vectorise nothing.
+template <std::size_t I, class T, std::size_t N> AMISS_INLINE T every_other(const ScalarOf<T> (&c)[N], T y) {
+  if constexpr (I + 2 < N) return fma(every_other<I + 2>(c, y), y, T(c[I]));
+  else return T(c[I]);
+}
 
 // c0 + c1 x + c2 x^2 + ..., even and odd terms apart, so that half of the operations need not wait for another.
 template <class T, std::size_t N> AMISS_INLINE T polynomial(const ScalarOf<T> (&c)[N], T x, T square) {
-  constexpr std::size_t even = (N - 1) / 2 * 2, odd = (N - 2) / 2 * 2 + 1;
-  T p = c[even], q = c[odd];
-  for (std::size_t i = even; i >= 2; i -= 2) p = p * square + c[i - 2];
-  for (std::size_t i = odd; i >= 3; i -= 2) q = q * square + c[i - 2];
-  return p + x * q;
+  return fma(x, every_other<1>(c, square), every_other<0>(c, square));
 }
 
 // --- exponentials ----------------------------------------------------------------------------------------
-// x = k ln 2 + r, |r| <= ln 2 / 2; `rounded` holds k in its low bits; the series is (exp(r) - 1 - r).
+// x = k ln 2 + r, |r| <= ln 2 / 2; `rounded` holds k in its low bits; `high` is r before ln2_low is taken from it, and
+// exact; exp(r) is 1 + r + square * series.
 template <class T> struct Reduced {
-  T rounded, k, high, low, r, series;
+  T rounded, k, high, r, square, series;
 };
 
 template <class T> AMISS_INLINE Reduced<T> reduce_exp(T x) {
   using F = Float<T>;
-  const T rounded = x * F::log2e + F::magic, k = rounded - F::magic;
-  const T high = x - k * F::ln2_high, low = k * F::ln2_low;
-  const T r = high - low, square = r * r;
+  const T rounded = fma(x, T(F::log2e), T(F::magic)), k = rounded - F::magic;
+  const T high = fnma(k, T(F::ln2_high), x), r = fnma(k, T(F::ln2_low), high), square = r * r;
   if constexpr (is_double<T>) {
     constexpr double c[] = {0x1.000000000000cp-1,  0x1.5555555555561p-3,  0x1.555555554ffebp-5,
                             0x1.111111110d5e9p-7,  0x1.6c16c185b7076p-10, 0x1.a01a01bafd8fap-13,
                             0x1.a0199667c5516p-16, 0x1.71dddf8fc5234p-19, 0x1.28b072eb48a67p-22,
                             0x1.af85e4ef496b0p-26};
-    return {rounded, k, high, low, r, square * polynomial(c, r, square)};
+    return {rounded, k, high, r, square, polynomial(c, r, square)};
   } else {
     constexpr float c[] = {0.5f, 0x1.55548ep-3f, 0x1.55545cp-5f, 0x1.123b94p-7f, 0x1.6db528p-10f};
-    return {rounded, k, high, low, r, square * polynomial(c, r, square)};
+    return {rounded, k, high, r, square, polynomial(c, r, square)};
   }
 }
 
 // What rounding takes from r.
-template <class T> AMISS_INLINE T error_of(const Reduced<T>& x) { return (x.high - x.r) - x.low; }
+template <class T> AMISS_INLINE T error_of(const Reduced<T>& x) { return fnma(x.k, T(Float<T>::ln2_low), x.high - x.r); }
 
 // exp(r) - 1 less r.
 template <class T> AMISS_INLINE T rest_of(const Reduced<T>& x) {
   const T error = error_of(x);
-  return x.series + (error + error * x.r);
+  return fma(x.square, x.series, fma(error, x.r, error));
 }
 
 // 2^k for a whole number k that was rounded by adding `magic`.
@@ -152,7 +153,7 @@ template <class T> AMISS_INLINE T limited(T x) {
 template <class T, class Z> AMISS_INLINE T exp(T x, Z& zone) {
   zone.below(abs(x), Float<T>::exp_safe);
   const Reduced<T> parts = reduce_exp(Z::careful ? limited(x) : x);
-  const T y = T(1) + (parts.r + (parts.series + error_of(parts)));
+  const T y = T(1) + (parts.r + fma(parts.square, parts.series, error_of(parts)));
   if constexpr (Z::careful) return scale(y, parts.k);
   else return of_bits<T>(bits_of(y) + (bits_of(parts.rounded) << Float<T>::mantissa));
 }
@@ -162,7 +163,7 @@ template <class T, class Z> AMISS_INLINE T expm1(T x, Z& zone) {
   zone.below(abs(x), F::exp_safe);
   const Reduced<T> parts = reduce_exp(Z::careful ? limited(x) : x);
   const T two = power_of_two(parts.rounded), less = parts.r + rest_of(parts);
-  T result = two * less + (two - T(1));
+  T result = fma(two, less, two - T(1));
   if constexpr (Z::careful) {
     result = select(x >= F::exp_safe, scale(T(1) + less, parts.k), result);
     result = select(x <= -F::exp_safe, T(-1), result);
@@ -173,7 +174,7 @@ template <class T, class Z> AMISS_INLINE T expm1(T x, Z& zone) {
 // --- logarithms ------------------------------------------------------------------------------------------
 // log(2^k (1 + f)) where |f / (2 + f)| <= 0.2, plus a small correction; `high` and `low` add up to k ln 2.
 template <class T> AMISS_INLINE T log_of_parts(T high, T low, T f) {
-  const T s = f / (T(2) + f), z = s * s, half_square = T(0.5) * f * f;
+  const T s = f / (T(2) + f), z = s * s, half = T(0.5) * f;
   T p;
   if constexpr (is_double<T>) {
     constexpr double c[] = {0x1.5555555555776p-1, 0x1.99999998f0cb5p-2, 0x1.249249b21b6b8p-2, 0x1.c71c0169313c5p-3,
@@ -183,7 +184,7 @@ template <class T> AMISS_INLINE T log_of_parts(T high, T low, T f) {
     constexpr float c[] = {0x1.5555b4p-1f, 0x1.992b0cp-2f, 0x1.36e454p-2f};
     p = polynomial(c, z, z * z);
   }
-  return high - ((half_square - (s * (half_square + z * p) + low)) - f);
+  return high + (f + fnma(half, f, fma(s, fma(half, f, z * p), low)));
 }
 
 // The exponent k and the fraction m in [sqrt(1/2), sqrt 2) of a positive normal number.
@@ -232,12 +233,20 @@ template <class T, class Z> AMISS_INLINE T log1p(T x, Z& zone) {
   return select(x == T(0), x, result);
 }
 
-// log(1 + x) for x from 0 to 1. Beyond 1/2 it is log 2 + log(1 + (x - 1) / 2), where the difference is exact.
+// log(1 + x) for x from 0 to 1: x - x^2 / 2, and the rest as a series in x / (2 + x).
 template <class T> AMISS_INLINE T log1p_fraction(T x) {
-  using F = Float<T>;
-  const auto far = x >= T(0.5);
-  const T f = select(far, T(0.5) * (x - T(1)), x);
-  return log_of_parts<T>(select(far, T(F::ln2_high), T(0)), select(far, T(F::ln2_low), T(0)), f);
+  const T s = x / (T(2) + x), z = s * s, half = T(0.5) * x;
+  T p;
+  if constexpr (is_double<T>) {
+    constexpr double c[] = {0x1.5555555555535p-1, 0x1.99999999a06c1p-2, 0x1.24924920910f1p-2, 0x1.c71c741a08643p-3,
+                            0x1.745cb45972168p-3, 0x1.3b1dd3b1bcc7dp-3, 0x1.10682e9c83a13p-3, 0x1.efd190b2d8a38p-4,
+                            0x1.55cf4a4154fdfp-4, 0x1.5c5c2f78b2761p-3};
+    p = polynomial(c, z, z * z);
+  } else {
+    constexpr float c[] = {0x1.555502p-1f, 0x1.99d208p-2f, 0x1.1ebd0ap-2f, 0x1.1ed7c8p-2f};
+    p = polynomial(c, z, z * z);
+  }
+  return x + fnma(half, x, s * fma(half, x, z * p));
 }
 
 }  // namespace AMISS_NAMESPACE

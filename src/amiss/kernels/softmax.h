@@ -76,13 +76,13 @@ template <class T, class N> AMISS_INLINE Numbers<T> grown(Numbers<T> z, N top) {
   const Numbers<T> big = minus < z ? minus : z, small = minus > z ? minus : z;  // the larger in size comes first
   const Numbers<T> gap = big + small, error = small - (gap - big);
   constexpr T magic = Float<T>::magic + T(lift) + T(Float<T>::bias);
-  const Numbers<T> exponent = gap * Float<T>::log2e + magic, k = exponent - magic;
-  const Numbers<T> r = (gap - k * S::ln2_high) - (k * S::ln2_low - error);
+  const Numbers<T> exponent = fma(gap, all<T>(Float<T>::log2e), all<T>(magic)), k = exponent - magic;
+  const Numbers<T> r = fnma(k, all<T>(S::ln2_high), gap) + fnma(k, all<T>(S::ln2_low), error);
   constexpr int degree = sizeof S::p / sizeof *S::p - 1;
   Numbers<T> p = all<T>(S::p[degree]);
-  for (int i = degree - 1; i >= 0; --i) p = p * r + S::p[i];
+  for (int i = degree - 1; i >= 0; --i) p = fma(p, r, all<T>(S::p[i]));
   const auto two = (RegisterBits<T>)exponent << Float<T>::mantissa;
-  const Numbers<T> result = (T(1) + (r + r * r * p)) * (Numbers<T>)two;
+  const Numbers<T> result = (T(1) + fma(r * r, p, r)) * (Numbers<T>)two;
   return gap < S::lowest ? Numbers<T>{} : result;
 }
 

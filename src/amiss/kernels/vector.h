@@ -8,6 +8,12 @@
 #include <cstring>
 #include <type_traits>
 
+#if defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 // A call that is not inlined would pass vectors through memory.
 #define AMISS_INLINE inline __attribute__((always_inline))
 
@@ -38,6 +44,33 @@ AMISS_PLAIN(std::int32_t)
 AMISS_PLAIN(std::uint64_t)
 AMISS_PLAIN(std::uint32_t)
 #undef AMISS_PLAIN
+
+// x y + z and z - x y, rounded once: half the operations of a polynomial, and the same bits on all machines.
+AMISS_INLINE float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
+AMISS_INLINE double fma(double x, double y, double z) { return __builtin_fma(x, y, z); }
+AMISS_INLINE float fnma(float x, float y, float z) { return __builtin_fmaf(-x, y, z); }
+AMISS_INLINE double fnma(double x, double y, double z) { return __builtin_fma(-x, y, z); }
+#define AMISS_FUSED(S, multiply_add, negative_multiply_add)                                                            \
+  AMISS_INLINE Plain<S>::Raw fma(Plain<S>::Raw x, Plain<S>::Raw y, Plain<S>::Raw z) { return multiply_add; }       \
+  AMISS_INLINE Plain<S>::Raw fnma(Plain<S>::Raw x, Plain<S>::Raw y, Plain<S>::Raw z) { return negative_multiply_add; }
+#if defined(__AVX512F__)
+AMISS_FUSED(float, _mm512_fmadd_ps(x, y, z), _mm512_fnmadd_ps(x, y, z))
+AMISS_FUSED(double, _mm512_fmadd_pd(x, y, z), _mm512_fnmadd_pd(x, y, z))
+#elif defined(__AVX2__)
+AMISS_FUSED(float, _mm256_fmadd_ps(x, y, z), _mm256_fnmadd_ps(x, y, z))
+AMISS_FUSED(double, _mm256_fmadd_pd(x, y, z), _mm256_fnmadd_pd(x, y, z))
+#elif defined(__aarch64__)
+AMISS_FUSED(float, vfmaq_f32(z, x, y), vfmsq_f32(z, x, y))
+AMISS_FUSED(double, vfmaq_f64(z, x, y), vfmsq_f64(z, x, y))
+#else
+template <class Raw> AMISS_INLINE Raw fused(Raw x, Raw y, Raw z) {
+  for (std::size_t l = 0; l < sizeof x / sizeof x[0]; ++l) z[l] = fma(x[l], y[l], z[l]);
+  return z;
+}
+AMISS_FUSED(float, fused(x, y, z), fused(-x, y, z))
+AMISS_FUSED(double, fused(x, y, z), fused(-x, y, z))
+#endif
+#undef AMISS_FUSED
 
 template <class S> struct Vector {
   using Scalar = S;
@@ -86,6 +119,19 @@ template <class S> struct Vector {
   AMISS_OPERATOR(Truth, !=)
 #undef AMISS_OPERATOR
 
+  friend AMISS_INLINE Vector fma(Vector x, Vector y, Vector z) {
+    return {fma(x.first, y.first, z.first), fma(x.second, y.second, z.second)};
+  }
+  friend AMISS_INLINE Vector fnma(Vector x, Vector y, Vector z) {
+    return {fnma(x.first, y.first, z.first), fnma(x.second, y.second, z.second)};
+  }
+  // One instruction each, unlike a comparison that something else looks at too; y where either is NaN.
+  friend AMISS_INLINE Vector larger(Vector x, Vector y) {
+    return {x.first > y.first ? x.first : y.first, x.second > y.second ? x.second : y.second};
+  }
+  friend AMISS_INLINE Vector smaller(Vector x, Vector y) {
+    return {x.first < y.first ? x.first : y.first, x.second < y.second ? x.second : y.second};
+  }
   friend AMISS_INLINE Vector select(Truth c, Vector x, Vector y) {
     return {c.first ? x.first : y.first, c.second ? x.second : y.second};
   }
@@ -113,6 +159,13 @@ template <class T> AMISS_INLINE T of_bits(BitsOf<T> bits) { return __builtin_bit
 template <class S> AMISS_INLINE std::enable_if_t<std::is_floating_point_v<S>, S> select(bool c, S x, S y) {
   const auto mask = -Unsigned<S>(c);
   return of_bits<S>((bits_of(x) & mask) | (bits_of(y) & ~mask));
+}
+
+template <class S> AMISS_INLINE std::enable_if_t<std::is_floating_point_v<S>, S> larger(S x, S y) {
+  return select(x > y, x, y);
+}
+template <class S> AMISS_INLINE std::enable_if_t<std::is_floating_point_v<S>, S> smaller(S x, S y) {
+  return select(x < y, x, y);
 }
 
 // Whether the highest bit of any lane is set, as it is in a truth.

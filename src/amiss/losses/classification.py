@@ -426,9 +426,11 @@ class BinaryFocal(ElementwiseLoss):
 
     def _slope(self, xp: Any, z: Array) -> Array:
         p, rest = xp.sigmoid(z), xp.sigmoid(-z)
-        return -xp.sigmoid_power(-z, self.gamma) * (self.gamma * xp.weigh(p, xp.softplus(-z)) + rest)
+        slope = xp.multiply_add(self.gamma, xp.weigh(p, xp.softplus(-z)), rest)
+        return -xp.sigmoid_power(-z, self.gamma) * slope
 
     def _bend(self, xp: Any, z: Array) -> Array:
         p, rest = xp.sigmoid(z), xp.sigmoid(-z)
         faded = self.gamma * (self.gamma * p - rest) * xp.softplus(-z)
-        return xp.sigmoid_power(-z, self.gamma) * xp.weigh(p, faded + (2.0 * self.gamma + 1.0) * rest)
+        bend = xp.multiply_add(2.0 * self.gamma + 1.0, rest, faded)
+        return xp.sigmoid_power(-z, self.gamma) * xp.weigh(p, bend)
