@@ -179,8 +179,10 @@ def test_autocast_of_a_model_and_its_loss():
 def test_eager_tensors_are_read_by_the_compiled_kernel(monkeypatch):
     from amiss import kernels
 
-    calls, evaluate_at = [], kernels.evaluate_at
-    monkeypatch.setattr(kernels, "evaluate_at", lambda *given: calls.append(1) or evaluate_at(*given))
+    calls, evaluate_tensors = [], kernels.evaluate_tensors
+    monkeypatch.setattr(
+        kernels, "evaluate_tensors", lambda *given: calls.append(1) or evaluate_tensors(*given)
+    )
     x = torch.randn(8, 3)
     for criterion, target in (
         (amiss.torch.Huber(), torch.zeros(8, 3)),

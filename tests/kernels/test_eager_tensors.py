@@ -109,3 +109,20 @@ def test_functional_transforms_take_the_formulas(given, passes):
     _, slope = torch.func.jvp(lambda z: LOSS(z, target), (plain,), (torch.ones_like(plain),))
     torch.testing.assert_close(slope, by_function.sum())
     assert all(made is None for made in passes)
+
+
+def test_a_tensor_whose_numbers_are_negated_in_its_memory_is_read_as_it_looks():
+    negated = torch.view_as_complex(torch.tensor([[1.0, 2.0], [3.0, -4.0]])).conj().imag
+    assert negated.is_neg()
+    assert amiss.AbsoluteError()(negated, torch.zeros(2)).item() == 3.0  # of -2 and 4
+    assert amiss.SquaredError()(torch.zeros(2), negated, reduction="none").tolist() == [4.0, 16.0]
+
+
+def test_strides_of_tensors_are_followed():
+    x = torch.arange(24.0).reshape(6, 4).requires_grad_()
+    value = amiss.SquaredError()(x.t()[1:3, ::2], torch.zeros(1, 1).expand(2, 3))
+    value.backward()
+    assert value.item() == pytest.approx((1 + 81 + 289 + 4 + 100 + 324) / 6, rel=1e-7)
+    expected = torch.zeros(6, 4)
+    expected[::2, 1:3] = x.detach()[::2, 1:3] / 3
+    torch.testing.assert_close(x.grad, expected)

@@ -62,7 +62,9 @@ def namespace_of(array: object) -> ArrayNamespace:
 
 def reduced(*arguments: Any) -> Any:
     """Return `amiss.arrays.torch.reduced` of tensors."""
-    return _module("torch").reduced(*arguments)
+    from amiss.arrays import torch
+
+    return torch.reduced(*arguments)
 
 
 def untraced(array: object, function: Any, *arguments: Any) -> Any:

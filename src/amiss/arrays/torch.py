@@ -95,12 +95,12 @@ class TorchNamespace(MatrixProducts, ArrayNamespace):
         return self.readable(x) and x.device.type == "cpu"
 
     def numbers(self, x: Array) -> Any:
-        return x.detach().cpu().numpy()
+        return x.detach().resolve_neg().cpu().numpy()
 
     def host(self, *arrays: Array) -> tuple[Any, ...] | None:
         if self.dtype not in (torch.float32, torch.float64) or not all(map(self.visible, arrays)):
             return None
-        return tuple(array.detach().numpy() for array in arrays)
+        return tuple(array.detach().resolve_neg().numpy() for array in arrays)
 
     def from_host(self, array: Any) -> Array:
         return torch.from_numpy(array)
@@ -132,18 +132,14 @@ class TorchNamespace(MatrixProducts, ArrayNamespace):
 
 
 # --- kernels on the memory of tensors ---------------------------------------------------------------------
-_KINDS = {getattr(torch, name): number for name, number in kernels.KINDS.items()}
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+# Since PyTorch 2.10; before that, tensors go by way of NumPy.
+_exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
 
 
-_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
-
-
-def memory(x: Any) -> tuple[int, int] | None:
-    """Return the dtype's number and the address of a plain tensor; None if kernels cannot read it there."""
-    if not (type(x) in _PLAIN and x.is_cpu and x.is_contiguous()) or x.is_neg() or _is_wrapped(x):
-        return None
-    kind = _KINDS.get(x.dtype)
-    return None if kind is None else (kind, x.data_ptr())
+def _is_constant(x: Any) -> bool:
+    """Return whether the numbers of a tensor are those in its memory, and nobody asks for a derivative."""
+    return type(x) in _PLAIN and not (x.requires_grad or x.is_neg())
 
 
 def is_eager() -> bool:
@@ -168,27 +164,15 @@ def reduced(loss: Any, reduction: str, divisor: float, prediction: Any, target: 
 
     Returns None where the kernel does not serve.
     """
-    if not is_eager():
+    if _exchange is None or not is_eager() or type(prediction) not in _PLAIN or prediction.is_neg():
         return None
-    inputs, known = memory(prediction), memory(target)
-    weights = (0, 0) if weight is None else memory(weight)
-    if inputs is None or known is None or weights is None:
+    if not (_is_constant(target) and (weight is None or _is_constant(weight))):
         return None
-    dtype, shape, given = prediction.dtype, prediction.shape, target.shape
-    items = loss._shape_of_items(shape)
-    fits = given == items or (items is not None and given == shape and target.dtype.is_floating_point)
-    if not fits or target.requires_grad or not dtype.is_floating_point:
-        return None
-    if weight is not None and (weight.requires_grad or weight.shape != items):
-        return None
-    value = torch.empty((), dtype=torch.float64 if dtype is torch.float64 else torch.float32)
     wanted = prediction.requires_grad and torch.is_grad_enabled()
-    gradient = torch.empty_like(prediction) if wanted else None
-    addresses = value.data_ptr(), 0 if gradient is None else gradient.data_ptr()
-    sizes = shape.numel(), items.numel(), given.numel()
-    if not kernels.evaluate_at(loss._kernel, *sizes, inputs, known, weights, divisor, *addresses):
+    found = kernels.evaluate_tensors(loss._kernel, _exchange, divisor, wanted, prediction, target, weight)
+    if found is None:
         return None
-    return _attach(prediction, (value, gradient, loss, reduction, target, weight)) if wanted else value
+    return _attach(prediction, (*found, loss, reduction, target, weight)) if wanted else found[0]
 
 
 class _Known(torch.autograd.Function):  # type: ignore[misc]
@@ -212,7 +196,6 @@ class _Known(torch.autograd.Function):  # type: ignore[misc]
         return gradient if upstream.item() == 1.0 else gradient * upstream, None
 
 
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
 # The C++ part of `apply`: what Python does before it serves `torch.func` only, which is not active.
 _attach = super(torch.autograd.Function, _Known).apply
 

@@ -14,7 +14,7 @@ from amiss.core.errors import ParameterError
 from amiss.core.inputs import Batch, convert, fill, outputs, require_same_shape
 from amiss.core.loss import Loss
 from amiss.core.parameters import REAL, Domain, about, check_fields
-from amiss.core.reduction import REDUCTIONS, Reduction, Total, weight_of
+from amiss.core.reduction import Reduction, Total, weight_of
 
 __all__ = ["FormulaLoss", "ItemFormulas", "both", "zeros_like"]
 
@@ -100,12 +100,6 @@ class FormulaLoss(Loss):
         """Return a quantity of each item: from a compiled kernel where one serves, else from the formula."""
         return getattr(self, f"_{quantity}")(xp, prediction, target, *extra)
 
-    def _value_of_tensors(
-        self, prediction: Array, target: Array, weight: Array | None, reduction: str
-    ) -> Array | None:
-        """Return the value of eager tensors from one compiled pass that finds the gradient too, else None."""
-        return None
-
     def _fused(self, batch: Batch, wanted: tuple[str, ...], reduce: Reduction) -> tuple[Array, ...] | None:
         """Return all wanted quantities, reduced, from one compiled pass, or None where no kernel serves."""
         return None
@@ -133,10 +127,6 @@ class FormulaLoss(Loss):
         direction: Array | None = None,
         out: dict[str, Array | None] | None = None,
     ) -> tuple[Array, ...]:
-        if wanted == ("value",) and normalizer is None and empty == "nan" and reduction in REDUCTIONS:
-            value = self._value_of_tensors(prediction, target, weight, reduction)
-            if value is not None:
-                return (value,)
         return self._in_steps(
             wanted, prediction, target, weight, reduction, normalizer, empty, direction, out
         )

@@ -35,7 +35,7 @@ class CompiledLoss(ItemFormulas, FormulaLoss):
     def _value_of_tensors(
         self, prediction: Array, target: Array, weight: Array | None, reduction: str
     ) -> Array | None:
-        divisor = DIVISORS[reduction]
+        divisor = DIVISORS.get(reduction) if type(reduction) is str else None
         if divisor is None or library_of(prediction) != "torch" or not self._takes_as_given:
             return None
         return reduced(self, reduction, divisor, prediction, target, weight)

@@ -73,6 +73,10 @@ class Loss(ABC):
             found = self._answer(1, prediction, target, weight, reduction, normalizer, empty, None)
             if found is not None:
                 return found
+        elif normalizer is None and empty == "nan":
+            found = self._value_of_tensors(prediction, target, weight, reduction)
+            if found is not None:
+                return found
         return self._compute(("value",), prediction, target, weight, reduction, normalizer, empty)[0]
 
     def gradient(
@@ -202,6 +206,12 @@ class Loss(ABC):
             wanted: the sum of 1 for the value, 2 for the gradient and 4 for the Hessian.
             given: what the method was given, and `out`.
         """
+        return None
+
+    def _value_of_tensors(
+        self, prediction: Array, target: Array, weight: Array | None, reduction: str
+    ) -> Array | None:
+        """Return the value of eager tensors from one compiled pass that finds the gradient too, else None."""
         return None
 
     @abstractmethod

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "KINDS",
     "activate",
     "apply",
     "available",
     "awake",
     "evaluate",
-    "evaluate_at",
+    "evaluate_tensors",
     "fingerprint",
     "flags",
     "gather",
@@ -231,44 +230,34 @@ def evaluate(
     return tuple([x for x in (value, gradient, hessian) if x is not None])
 
 
-KINDS = {"float16": 1, "bfloat16": 2, "float32": 3, "float64": 4, "int8": 5, "int16": 6, "int32": 7}
-KINDS |= {"int64": 8, "uint8": 9, "bool": 9}
-"""Numbers of the dtypes that `evaluate_at` takes."""
-
-
-def evaluate_at(
+def evaluate_tensors(
     kernel: Any,
-    count: int,
-    items: int,
-    targets: int,
-    prediction: tuple[int, int],
-    target: tuple[int, int],
-    weight: tuple[int, int],
+    exchange: Any,
     divisor: float,
-    value: int,
-    gradient: int,
-) -> bool:
-    """Write the reduced value and, unless its address is 0, the gradient to addresses; return if it was done.
+    differentiates: bool,
+    prediction: Any,
+    target: Any,
+    weight: Any,
+) -> tuple[Any, Any] | None:
+    """Return the reduced value of tensors, and its gradient or None, as tensors of the same library.
 
     Args:
         kernel: what `kernel` or `softmax` returned.
-        count: of the numbers of the prediction. All arrays are contiguous.
-        items: of the items, and of their weights.
-        targets: of the numbers of the target.
-        prediction: the number of its dtype and its address, as for target and weight; (0, 0) is no weight.
-        target: as above.
-        weight: as above.
+        exchange: the library's table of functions for DLPack's exchange, a capsule.
         divisor: as for `evaluate`.
-        value: the address of one number of the prediction's dtype, of float32 for half precision.
-        gradient: the address of numbers of the prediction's dtype.
+        differentiates: whether the gradient is wanted.
+        prediction: a tensor of floating-point numbers.
+        target: as for `evaluate`, as is weight.
+        weight: as above, or None.
+
+    Returns None where the kernel does not serve, as `evaluate` does. The value of half precision is float32.
     """
     if kernel is None:
-        return False
-    bits = 10 if gradient else 8
-    done = kernel.run_at(
-        bits, divisor, count, items, targets, prediction, target, weight, value, gradient, _threads
+        return None
+    found: tuple[Any, Any] | None = kernel.answer_tensors(
+        exchange, divisor, differentiates, prediction, target, weight
     )
-    return bool(done)
+    return found
 
 
 def activate(name: str, z: Any, bias: Any) -> bool:

@@ -23,6 +23,7 @@
 #include "pool.h"
 #include "rows.h"
 #include "table.h"
+#include "tensor.h"
 
 namespace nb = nanobind;
 
@@ -72,21 +73,6 @@ const Entry& entry_of(const std::string& name) {
 
 void bind_training(nb::module_& m);  // in bind_training.cpp
 
-using Place = std::pair<int, std::uintptr_t>;  // the kind and the address of an array, 0 if it is not there
-
-Operand operand_at(Place place, std::size_t n) {
-  return place.second ? Operand(reinterpret_cast<void*>(place.second), Kind(place.first), n) : Operand{};
-}
-
-// Writes a result to an address, in the dtype of values; returns whether there was one.
-bool write_at(std::optional<double> found, int kind, std::uintptr_t sum) {
-  if (found && sum) {
-    if (Kind(kind) == Kind::float64) *reinterpret_cast<double*>(sum) = *found;
-    else *reinterpret_cast<float*>(sum) = float(*found);
-  }
-  return bool(found);
-}
-
 // A kernel with its parameters.
 class ElementwiseKernel {
  public:
@@ -107,7 +93,12 @@ class ElementwiseKernel {
                             nb::handle value, nb::handle gradient, nb::handle hessian, std::size_t threads) const {
     const Buffer p(prediction, false), t(target, false), w(weight, false);
     const Buffer v(value, true), g(gradient, true), h(hessian, true);
-    if (!p.held() || !t.held() || p.view().len == 0) return {};
+    return run_in(wanted, divisor, p, t, w, v, g, h, threads);
+  }
+
+  std::optional<double> run_in(int wanted, double divisor, const Memory& p, const Memory& t, const Memory& w,
+                               const Memory& v, const Memory& g, const Memory& h, std::size_t threads) const {
+    if (!p.held() || !t.held() || p.shape().size() == 0) return {};
     const Shape all = p.shape();
     const Arrays arrays{all.size(), p.operand(all), t.operand(all), w.given() ? w.broadcast(all) : Operand{},
                         v.operand(all), g.operand(all), h.operand(all)};
@@ -115,16 +106,6 @@ class ElementwiseKernel {
                                           {&v, &arrays.value}, {&g, &arrays.gradient}, {&h, &arrays.hessian}})
       if (buffer->given() && !*operand) return {};
     return run_on(wanted, divisor, arrays, threads);
-  }
-
-  // The same for contiguous memory: of n entries of the prediction, as many items and targets. The gradient is of
-  // the prediction's kind, and the result is written to an address.
-  bool run_at(int wanted, double divisor, std::size_t n, std::size_t items, std::size_t targets, Place prediction,
-              Place target, Place weight, std::uintptr_t sum, std::uintptr_t gradient, std::size_t threads) const {
-    if (!n || items != n || targets != n) return false;
-    const Arrays arrays{n, operand_at(prediction, n), operand_at(target, n), operand_at(weight, n),
-                        {}, operand_at({prediction.first, gradient}, n), {}};
-    return write_at(run_on(wanted, divisor, arrays, threads), prediction.first, sum);
   }
 
  private:
@@ -172,8 +153,14 @@ class SoftmaxKernel {
   // probabilities. Weights and values are one number for each row.
   std::optional<double> run(int wanted, double divisor, nb::handle prediction, nb::handle target, nb::handle weight,
                             nb::handle value, nb::handle gradient, nb::handle hessian, std::size_t threads) const {
-    const Buffer p(prediction, false), t(target, false), w(weight, false), v(value, true), g(gradient, true);
-    if (!p.held() || !t.held() || !hessian.is_none() || p.view().ndim == 0) return {};
+    const Buffer p(prediction, false), t(target, false), w(weight, false);
+    const Buffer v(value, true), g(gradient, true), h(hessian, true);
+    return run_in(wanted, divisor, p, t, w, v, g, h, threads);
+  }
+
+  std::optional<double> run_in(int wanted, double divisor, const Memory& p, const Memory& t, const Memory& w,
+                               const Memory& v, const Memory& g, const Memory& h, std::size_t threads) const {
+    if (!p.held() || !t.held() || h.given() || p.shape().rank == 0) return {};
     const Shape all = p.shape(), rows{all.rank - 1, all.lengths};
     const RowArrays arrays{rows.size(), std::size_t(all.lengths[rows.rank]), p.operand(all),
                            t.operand(t.kind() < Kind::int8 ? all : rows), w.given() ? w.broadcast(rows) : Operand{},
@@ -182,14 +169,6 @@ class SoftmaxKernel {
                                           {&v, &arrays.value}, {&g, &arrays.gradient}})
       if (buffer->given() && !*operand) return {};
     return run_on(wanted, divisor, arrays, threads);
-  }
-
-  bool run_at(int wanted, double divisor, std::size_t n, std::size_t rows, std::size_t targets, Place prediction,
-              Place target, Place weight, std::uintptr_t sum, std::uintptr_t gradient, std::size_t threads) const {
-    if (!n || !rows || targets != (Kind(target.first) < Kind::int8 ? n : rows)) return false;
-    const RowArrays arrays{rows, n / rows, operand_at(prediction, n), operand_at(target, targets),
-                           operand_at(weight, rows), {}, operand_at({prediction.first, gradient}, n)};
-    return write_at(run_on(wanted, divisor, arrays, threads), prediction.first, sum);
   }
 
  private:
@@ -260,6 +239,29 @@ nb::object answer(const K& kernel, int wanted, nb::handle prediction, nb::handle
   return wanted & wants_value ? value : wanted & wants_gradient ? gradient : hessian;
 }
 
+// The reduced value of tensors and, if it is asked for, its gradient, as two tensors of their library; None where
+// they do not suit the kernel.
+template <class K>
+nb::object answer_tensors(const K& kernel, nb::handle capsule, double divisor, bool differentiates,
+                          nb::handle prediction, nb::handle target, nb::handle weight) {
+  const Exchange* exchange = Exchange::of(capsule);
+  if (!exchange) return nb::none();
+  const Tensor p(*exchange, prediction), t(*exchange, target), w(*exchange, weight);
+  if (!p.held() || p.kind() == Kind::none || p.kind() >= Kind::int8) return nb::none();
+  const auto& lent = p.lent();
+  const bool twice = p.kind() == Kind::float64;
+  const nb::object value = exchange->empty({std::uint8_t(nb::dlpack::dtype_code::Float), std::uint8_t(twice ? 64 : 32), 1}, 0, nullptr);
+  const nb::object gradient = differentiates ? exchange->empty(lent.dtype, lent.ndim, lent.shape) : nb::none();
+  const Tensor v(*exchange, value), g(*exchange, gradient), none(*exchange, nb::none());
+  if (!v.held()) return nb::none();
+  const int wanted = wants_sum | (differentiates ? wants_gradient : 0);
+  const auto found = kernel.run_in(wanted, divisor, p, t, w, none, g, none, threads);
+  if (!found) return nb::none();
+  if (twice) *static_cast<double*>(v.data()) = *found;
+  else *static_cast<float*>(v.data()) = float(*found);
+  return nb::make_tuple(value, gradient);
+}
+
 // The sum of an array, or nothing where that is no array of floating-point numbers.
 std::optional<double> total_of(nb::handle x, std::size_t threads) {
   const Buffer buffer(x, false);
@@ -291,6 +293,10 @@ template <class T> void define(nb::module_& m) {
 
 }  // namespace amiss
 
+#define TENSORS                                                                                            \
+  nb::arg("exchange"), nb::arg("divisor"), nb::arg("differentiates"), nb::arg("prediction"), nb::arg("target"), \
+      nb::arg("weight").none()
+
 // Anything may be given; what is not an array is left to somebody else.
 #define ANSWERS                                                                                            \
   nb::arg("wanted"), nb::arg("prediction").none(), nb::arg("target").none(), nb::arg("weight").none(),     \
@@ -308,7 +314,7 @@ NB_MODULE(_compiled, m) {
       .def("run", &amiss::ElementwiseKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
            nb::arg("hessian").none(), nb::arg("threads"))
-      .def("run_at", &amiss::ElementwiseKernel::run_at)
+      .def("answer_tensors", &amiss::answer_tensors<amiss::ElementwiseKernel>, TENSORS)
       .def("answer", &amiss::answer<amiss::ElementwiseKernel>, ANSWERS);
   nb::class_<amiss::SoftmaxKernel>(m, "SoftmaxKernel")
       .def(nb::init<std::optional<std::vector<double>>, std::optional<std::int64_t>, double, bool>(),
@@ -317,7 +323,7 @@ NB_MODULE(_compiled, m) {
       .def("run", &amiss::SoftmaxKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
            nb::arg("hessian").none(), nb::arg("threads"))
-      .def("run_at", &amiss::SoftmaxKernel::run_at)
+      .def("answer_tensors", &amiss::answer_tensors<amiss::SoftmaxKernel>, TENSORS)
       .def("answer", &amiss::answer<amiss::SoftmaxKernel>, ANSWERS);
   m.def("set_threads", [](std::size_t count) { amiss::threads = count; });
   m.def("total", &amiss::total_of);
