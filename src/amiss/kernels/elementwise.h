@@ -105,6 +105,7 @@ bool pass(const Entry& entry, Task<T> task, const Arrays& arrays, std::size_t th
     View<T> weight(arrays.weight, start, n, 2), value(arrays.value, start, n, 3, streams);
     View<T> gradient(arrays.gradient, start, n, 4, streams), hessian(arrays.hessian, start, n, 5, streams);
     Task<T> part = task;
+    part.far = streams;
     part.prediction = prediction.read();
     part.target = target.read();
     part.weight = weight.read();
@@ -141,7 +142,7 @@ Result evaluate(const Entry& entry, Adder<T> adder, const double* parameters, in
   if (!std::isfinite(all)) return {false, 0.0};  // a weight is not a number, or they are very large
   if (mean) divisor = all;
   if (divisor == 0.0) return {false, 0.0};
-  Task<T> task{parameters, wanted, nullptr, nullptr, nullptr, T(1.0 / divisor), 1.0, nullptr, nullptr, nullptr};
+  Task<T> task{parameters, wanted, nullptr, nullptr, nullptr, T(1.0 / divisor), 1.0, nullptr, nullptr, nullptr, false};
   Sum sum;
   if (!pass<T>(entry, task, arrays, threads, sum)) return {false, 0.0};
   double found = sum.total();

@@ -116,6 +116,11 @@ bool run(const K& kernel, const Task<S>& task, std::size_t start, std::size_t n,
     if (whole) fine &= passes<Wanted, Weighted>(kernel, at, whole, careful);
     if (rest) fine &= remainder<Wanted, Weighted>(kernel, at.from(whole), rest, careful);
     if constexpr (sums) {
+      // While these are added up, the next ones come from memory. Where there is more to compute, they come anyway.
+      for (std::size_t l = 0; !K::careful && task.far && l < count; l += 64 / sizeof(S)) {
+        __builtin_prefetch(at.prediction + sum_part + l);
+        __builtin_prefetch(at.target + sum_part + l);
+      }
       const std::size_t even = count - count % sum_lanes;
       lanes.add(kept, even);
       for (std::size_t l = even; l < count; ++l) sum.add(double(kept[l]));

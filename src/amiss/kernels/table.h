@@ -47,6 +47,7 @@ template <class T> struct Task {
   T* value;
   T* gradient;
   T* hessian;
+  bool far;         // whether entries come from memory, and not from a cache
 };
 
 // Handles entries [start, start + n) and adds to the sum; returns whether all of them lie in their domains.
