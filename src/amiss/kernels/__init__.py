@@ -222,7 +222,9 @@ def evaluate(
         hessian = out.get("hessian") if out else None
         hessian = np.empty(shape, dtype) if hessian is None else hessian
     divided = 1.0 if divisor is None else divisor
-    reduced = kernel.run(bits, divided, prediction, target, weight, value, gradient, hessian, _threads)
+    reduced = kernel.run(
+        bits, divided, prediction, target, weight, value, gradient, hessian, not out, _threads
+    )
     if reduced is None:
         return None
     if bits & 8:

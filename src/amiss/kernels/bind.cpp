@@ -89,19 +89,22 @@ class ElementwiseKernel {
 
   // Writes what is wanted of arrays to arrays. Returns the sum over the divisor (0 stands for the number of
   // entries, or the sum of the weights), or nothing where the arrays or an entry of them do not suit the kernel.
+  // Memory that is `fresh` was never written to: it is worth to know how to write.
   std::optional<double> run(int wanted, double divisor, nb::handle prediction, nb::handle target, nb::handle weight,
-                            nb::handle value, nb::handle gradient, nb::handle hessian, std::size_t threads) const {
+                            nb::handle value, nb::handle gradient, nb::handle hessian, bool fresh,
+                            std::size_t threads) const {
     const Buffer p(prediction, false), t(target, false), w(weight, false);
     const Buffer v(value, true), g(gradient, true), h(hessian, true);
-    return run_in(wanted, divisor, p, t, w, v, g, h, threads);
+    return run_in(wanted, divisor, p, t, w, v, g, h, fresh, threads);
   }
 
   std::optional<double> run_in(int wanted, double divisor, const Memory& p, const Memory& t, const Memory& w,
-                               const Memory& v, const Memory& g, const Memory& h, std::size_t threads) const {
+                               const Memory& v, const Memory& g, const Memory& h, bool fresh,
+                               std::size_t threads) const {
     if (!p.held() || !t.held() || p.shape().size() == 0) return {};
     const Shape all = p.shape();
     const Arrays arrays{all.size(), p.operand(all), t.operand(all), w.given() ? w.broadcast(all) : Operand{},
-                        v.operand(all), g.operand(all), h.operand(all)};
+                        v.operand(all), g.operand(all), h.operand(all), fresh};
     for (const auto& [buffer, operand] : {std::pair{&p, &arrays.prediction}, {&t, &arrays.target}, {&w, &arrays.weight},
                                           {&v, &arrays.value}, {&g, &arrays.gradient}, {&h, &arrays.hessian}})
       if (buffer->given() && !*operand) return {};
@@ -152,14 +155,15 @@ class SoftmaxKernel {
   // As of an elementwise kernel: the target holds a class index for each row of the prediction, or a row of
   // probabilities. Weights and values are one number for each row.
   std::optional<double> run(int wanted, double divisor, nb::handle prediction, nb::handle target, nb::handle weight,
-                            nb::handle value, nb::handle gradient, nb::handle hessian, std::size_t threads) const {
+                            nb::handle value, nb::handle gradient, nb::handle hessian, bool fresh,
+                            std::size_t threads) const {
     const Buffer p(prediction, false), t(target, false), w(weight, false);
     const Buffer v(value, true), g(gradient, true), h(hessian, true);
-    return run_in(wanted, divisor, p, t, w, v, g, h, threads);
+    return run_in(wanted, divisor, p, t, w, v, g, h, fresh, threads);
   }
 
   std::optional<double> run_in(int wanted, double divisor, const Memory& p, const Memory& t, const Memory& w,
-                               const Memory& v, const Memory& g, const Memory& h, std::size_t threads) const {
+                               const Memory& v, const Memory& g, const Memory& h, bool, std::size_t threads) const {
     if (!p.held() || !t.held() || h.given() || p.shape().rank == 0) return {};
     const Shape all = p.shape(), rows{all.rank - 1, all.lengths};
     const RowArrays arrays{rows.size(), std::size_t(all.lengths[rows.rank]), p.operand(all),
@@ -231,7 +235,7 @@ nb::object answer(const K& kernel, int wanted, nb::handle prediction, nb::handle
   const nb::object gradient = array_for(wants_gradient, 0), hessian = array_for(wants_hessian, 1);
   const int quantities = (wanted & wants_value) && !each ? (wanted & ~wants_value) | wants_sum : wanted;
   const double divisor = each || is(reduction, "sum") ? 1.0 : 0.0;
-  const auto found = kernel.run(quantities, divisor, prediction, target, weight, values, gradient, hessian, threads);
+  const auto found = kernel.run(quantities, divisor, prediction, target, weight, values, gradient, hessian, out.is_none(), threads);
   if (!found) return nb::none();
   const nb::object value = !(wanted & wants_value) ? nb::none() : each ? values : wide(*found);
   if (pair) return nb::make_tuple(gradient, hessian);
@@ -255,7 +259,7 @@ nb::object answer_tensors(const K& kernel, nb::handle capsule, double divisor, b
   const Tensor v(*exchange, value), g(*exchange, gradient), none(*exchange, nb::none());
   if (!v.held()) return nb::none();
   const int wanted = wants_sum | (differentiates ? wants_gradient : 0);
-  const auto found = kernel.run_in(wanted, divisor, p, t, w, none, g, none, threads);
+  const auto found = kernel.run_in(wanted, divisor, p, t, w, none, g, none, true, threads);
   if (!found) return nb::none();
   if (twice) *static_cast<double*>(v.data()) = *found;
   else *static_cast<float*>(v.data()) = float(*found);
@@ -313,7 +317,7 @@ NB_MODULE(_compiled, m) {
       .def_static("at", &amiss::ElementwiseKernel::at)
       .def("run", &amiss::ElementwiseKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
-           nb::arg("hessian").none(), nb::arg("threads"))
+           nb::arg("hessian").none(), nb::arg("fresh"), nb::arg("threads"))
       .def("answer_tensors", &amiss::answer_tensors<amiss::ElementwiseKernel>, TENSORS)
       .def("answer", &amiss::answer<amiss::ElementwiseKernel>, ANSWERS);
   nb::class_<amiss::SoftmaxKernel>(m, "SoftmaxKernel")
@@ -322,7 +326,7 @@ NB_MODULE(_compiled, m) {
       .def_static("items", &amiss::SoftmaxKernel::items)
       .def("run", &amiss::SoftmaxKernel::run, nb::arg("wanted"), nb::arg("divisor"), nb::arg("prediction"),
            nb::arg("target"), nb::arg("weight").none(), nb::arg("value").none(), nb::arg("gradient").none(),
-           nb::arg("hessian").none(), nb::arg("threads"))
+           nb::arg("hessian").none(), nb::arg("fresh"), nb::arg("threads"))
       .def("answer_tensors", &amiss::answer_tensors<amiss::SoftmaxKernel>, TENSORS)
       .def("answer", &amiss::answer<amiss::SoftmaxKernel>, ANSWERS);
   m.def("set_threads", [](std::size_t count) { amiss::threads = count; });

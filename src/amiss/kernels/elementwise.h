@@ -18,6 +18,7 @@ namespace amiss {
 struct Arrays {
   std::size_t n;
   Operand prediction, target, weight, value, gradient, hessian;
+  bool fresh;  // nobody has written to the outputs' memory yet
 
   // Whether derivatives have the prediction's dtype, and nothing is written over what is still to be read.
   bool outputs_fit() const {
@@ -96,8 +97,9 @@ template <class T> Kernel<T> kernel_of(const Entry& entry) {
 template <class T>
 bool pass(const Entry& entry, Task<T> task, const Arrays& arrays, std::size_t threads, Sum& total) {
   const Kernel<T> kernel = kernel_of<T>(entry);
-  // Where there is more to compute, common stores cost nothing: they wait while that is done.
-  const bool streams = entry.cheap && can_stream() && arrays.n * sizeof(T) >= streamed_bytes;
+  // Where there is more to compute, common stores cost nothing: they wait while that is done. Nor do they in fresh
+  // memory: the system has just put zeros there, which are in the cache.
+  const bool far = entry.cheap && arrays.n * sizeof(T) >= streamed_bytes, streams = far && can_stream() && !arrays.fresh;
   std::atomic<bool> inside{true};
   total = in_blocks((arrays.n + block - 1) / block, entry.cheap, threads, [&](std::size_t i, Sum& sum) {
     const std::size_t start = i * block, n = std::min(block, arrays.n - start);
@@ -105,7 +107,7 @@ bool pass(const Entry& entry, Task<T> task, const Arrays& arrays, std::size_t th
     View<T> weight(arrays.weight, start, n, 2), value(arrays.value, start, n, 3, streams);
     View<T> gradient(arrays.gradient, start, n, 4, streams), hessian(arrays.hessian, start, n, 5, streams);
     Task<T> part = task;
-    part.far = streams;
+    part.far = far;
     part.prediction = prediction.read();
     part.target = target.read();
     part.weight = weight.read();
