@@ -1,5 +1,7 @@
 """Kernels take arrays as they lie in memory: any strides, any real dtype, weights that broadcast."""
 
+import ctypes
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,32 @@ def test_targets_of_every_real_dtype(kind, dtype):
     prediction, target = arrays((50,), dtype)[0], (np.arange(50) % 3 == 0).astype(kind)
     found = LOSS.value_and_gradient(prediction, target)
     same(found, LOSS.value_and_gradient(prediction, target.astype(dtype)))
+
+
+def test_the_memory_of_c_is_read_whose_byte_order_is_written_out():
+    numbers = (ctypes.c_float * 3)(0.0, 1.0, 0.5)
+    target = np.ctypeslib.as_array(numbers)
+    assert memoryview(target).format in ("<f", ">f", "f")
+    prediction = np.array([1.0, -2.0, 3.0])
+    same(
+        LOSS.value_and_gradient(prediction, target),
+        LOSS.value_and_gradient(prediction, np.array([0.0, 1.0, 0.5])),
+    )
+    swapped = target.astype(target.dtype.newbyteorder())
+    assert kernels.evaluate(LOSS._kernel, ("gradient",), prediction, swapped) is None
+
+
+def test_derivatives_of_our_own_may_be_shorter_than_the_prediction():
+    given = arrays((9, 31))
+    exact = LOSS.gradient_and_hessian(*given)
+    found = kernels.evaluate(LOSS._kernel, ("gradient", "hessian"), *given, dtype=np.float32)
+    for short, long in zip(found, exact, strict=True):
+        assert short.dtype == np.float32
+        np.testing.assert_array_equal(short, long.astype(np.float32))
+    out = {"gradient": np.empty((9, 31), np.float32)}
+    assert (
+        kernels.evaluate(LOSS._kernel, ("gradient",), *given, out=out) is None
+    )  # a caller's has the same dtype
 
 
 def test_whole_numbers_become_the_nearest_floating_ones():

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from amiss.boosting.losses import check_boostable, name_of
+from amiss import kernels
+from amiss.boosting.losses import check_boostable, name_of, over_rows
 from amiss.boosting.scores import as_target, initial_score, inverse_link
 from amiss.core import Loss
 from amiss.core.errors import DomainError, ParameterError, suggest
@@ -63,6 +64,9 @@ class Objective:
     _said: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
 
     booster: ClassVar[str] = "boosting"
+    dtype: ClassVar[type] = np.float64
+    """In which a booster keeps derivatives: what it rounds anyway need not be written in long numbers."""
+
     built_in: ClassVar[Mapping[type, BuiltIn]] = {}
     """What the booster's own objectives do, by loss, where it is not the loss's own derivatives."""
 
@@ -144,7 +148,8 @@ class Objective:
 
     def _curved(self, score: np.ndarray, target: Any, weight: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the weighted gradient, and the Hessian of the policy."""
-        gradient, hessian = self.loss.gradient_and_hessian(score, target, weight, "sum")
+        own = self.built_in[type(self.loss)] if self.policy == "native" else BuiltIn()
+        gradient, hessian = self._scaled(score, target, weight, own.scale)
         each = _each(weight, score.ndim)
         match self.policy:
             case "abs":
@@ -159,22 +164,30 @@ class Objective:
                 square = gradient * gradient / np.where(at_least, 1.0, 2.0 * above)
                 return gradient, np.where(at_least, hessian, square)
             case "native":
-                own = self.built_in[type(self.loss)]
-                scale = own.scale
-                if scale != 1.0:
-                    gradient *= scale
                 if own.flat:
-                    hessian[...] = scale * each
-                elif scale * own.curvature(score.shape[-1]) != 1.0:
-                    hessian *= scale * own.curvature(score.shape[-1])
+                    hessian[...] = own.scale * each
+                elif own.curvature(score.shape[-1]) != 1.0:
+                    hessian *= own.curvature(score.shape[-1])
         return gradient, hessian
+
+    def _scaled(
+        self, score: np.ndarray, target: Any, weight: Any, scale: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the derivatives of the loss, each times the weight of its row and `scale`."""
+        if not over_rows(self.loss) and self.policy in ("native", "exact"):  # one pass, if it has a kernel
+            kernel, wanted = getattr(self.loss, "_kernel", None), ("gradient", "hessian")
+            given = kernels.evaluate(kernel, wanted, score, target, weight, 1.0 / scale, dtype=self.dtype)
+            if given is not None:
+                return given
+        gradient, hessian = self.loss.gradient_and_hessian(score, target, weight, "sum")
+        return (gradient, hessian) if scale == 1.0 else (gradient * scale, hessian * scale)
 
     def _positive(self, gradient: np.ndarray, hessian: np.ndarray, weight: Any) -> np.ndarray:
         """Return the Hessian with its floor, and say it once if there was none."""
         if not hessian.size:
             return hessian
         least = float(hessian.min())
-        if not (math.isfinite(least) and math.isfinite(float(gradient.sum(dtype=np.float64)))):
+        if not (math.isfinite(least) and math.isfinite(kernels.total(gradient))):
             self._raise_not_finite(gradient, hessian)
         if weight is None and least >= self.floor:
             return hessian

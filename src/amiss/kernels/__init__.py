@@ -185,6 +185,7 @@ def evaluate(
     weight: Any = None,
     divisor: float | None = 0.0,
     out: dict[str, Any] | None = None,
+    dtype: Any = None,
 ) -> tuple[Any, ...] | None:
     """Return the wanted quantities of NumPy arrays from one pass over them.
 
@@ -199,6 +200,7 @@ def evaluate(
         divisor: of the sum of the values, and of the derivatives; 0 stands for the number of items, or the
             sum of their weights. None asks for one value per item, and divides nothing.
         out: arrays to write derivatives to, by quantity.
+        dtype: of derivatives that are not written to `out`: that of the prediction, unless it is float32.
 
     Returns None where the kernel does not serve: another dtype, shape or layout, quantities that no kernel
     has together, an entry outside its domain, or nothing to divide by. The portable path says what is wrong.
@@ -208,8 +210,8 @@ def evaluate(
         return None
     value: Any = None
     gradient = hessian = None
-    shape, dtype = prediction.shape, prediction.dtype
-    wide = np.float64 if dtype == np.float64 else np.float32
+    shape, dtype = prediction.shape, dtype or prediction.dtype
+    wide = np.float64 if prediction.dtype == np.float64 else np.float32
     if bits & 1:
         if divisor is None:
             value = np.empty(kernel.items(shape), wide)

@@ -96,7 +96,9 @@ class Buffer : public Memory {
 
  private:
   Kind found() const {
+    constexpr char ours = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '<' : '>';
     const char* format = view_.format;
+    if (format[0] == ours || format[0] == '=' || format[0] == '@') ++format;  // so ctypes says what NumPy does not
     if (!format[0] || format[1]) return Kind::none;  // another byte order, a complex number, a structure
     switch (format[0]) {
       case 'f': return Kind::float32;

@@ -18,12 +18,13 @@ namespace amiss {
 struct Arrays {
   std::size_t n;
   Operand prediction, target, weight, value, gradient, hessian;
-  bool fresh;  // nobody has written to the outputs' memory yet
+  bool fresh;  // the outputs are our own, and nobody has written to their memory yet
 
-  // Whether derivatives have the prediction's dtype, and nothing is written over what is still to be read.
+  // Whether derivatives have the prediction's dtype, or single precision of our own choice, and nothing is written
+  // over what is still to be read.
   bool outputs_fit() const {
     for (const Operand* out : {&gradient, &hessian})
-      if (*out && out->kind() != prediction.kind()) return false;
+      if (*out && out->kind() != prediction.kind() && !(fresh && out->kind() == Kind::float32)) return false;
     for (const Operand* out : {&value, &gradient, &hessian})
       for (const Operand* in : {&prediction, &target, &weight, &value, &gradient, &hessian})
         if (*out && *in && out != in && out->overlaps(*in)) return false;

@@ -97,7 +97,12 @@ class Operand {
     visit([&](auto sample) {
       using S = decltype(sample);
       walk(start, n, [&](const char* x, std::ptrdiff_t step, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i, x += step) *out++ = T(*reinterpret_cast<const S*>(x));
+        const S* dense = reinterpret_cast<const S*>(x);
+        if (step == std::ptrdiff_t(sizeof(S)))  // a loop that the compiler vectorises
+          for (std::size_t i = 0; i < count; ++i) out[i] = T(dense[i]);
+        else
+          for (std::size_t i = 0; i < count; ++i, x += step) out[i] = T(*reinterpret_cast<const S*>(x));
+        out += count;
       });
     });
   }
@@ -105,7 +110,12 @@ class Operand {
     visit([&](auto sample) {
       using S = decltype(sample);
       walk(start, n, [&](char* x, std::ptrdiff_t step, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i, x += step) *reinterpret_cast<S*>(x) = *values++;
+        S* dense = reinterpret_cast<S*>(x);
+        if (step == std::ptrdiff_t(sizeof(S)))
+          for (std::size_t i = 0; i < count; ++i) dense[i] = values[i];
+        else
+          for (std::size_t i = 0; i < count; ++i, x += step) *reinterpret_cast<S*>(x) = values[i];
+        values += count;
       });
     });
   }

@@ -24,6 +24,7 @@ class LightGBMObjective(Objective):
     """What `objective` returns: `f(scores, dataset)`, or `f(y_true, scores, weight)` for estimators."""
 
     booster = "amiss.lightgbm"
+    dtype = np.float32
     built_in = {
         losses.SquaredError: BuiltIn(scale=0.5),
         losses.Huber: BuiltIn(flat=True),

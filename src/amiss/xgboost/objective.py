@@ -24,6 +24,7 @@ class XGBoostObjective(Objective):
     """What `objective` returns: `f(scores, dmatrix)`, or `f(y_true, scores, sample_weight)` elsewhere."""
 
     booster = "amiss.xgboost"
+    dtype = np.float32
     built_in = {
         losses.SquaredError: BuiltIn(scale=0.5),
         losses.BinaryCrossEntropy: BuiltIn(),
