@@ -26,21 +26,32 @@ LIMITS = """
 - **One call.** About 0.9 microseconds: two Python frames, three buffers, one new array. NumPy alone needs 2
   for the squared error and its gradient, in three calls.
 - **Mean squared error and its kin on large arrays.** 12 bytes per float32 entry must move, and move: outputs
-  larger than the caches are stored past them. What is missing to the triad's bandwidth is the sum with its
-  rounding errors, 6 operations per float64, which no memory access overlaps wholly. A fresh output costs a
-  page fault per 4 KiB, or per 2 MiB where the system gives large pages, and zeros that nobody reads.
-- **Logistic losses.** Value and gradient take 95 vector operations and two divisions per 16 float32 entries,
-  110 and two per 8 float64; gradient and Hessian 78 and 86, and one. Two can start in a cycle. There is no
-  fused multiply-add among them, as all instruction sets give the same bits.
-- **Cross-entropy.** 31 vector operations per 16 logits where rows fit the cache; 12 bytes per logit where
-  not.
-- **Eager tensors.** An `autograd.Function` in Python costs 4 microseconds to attach and one tensor for the
-  value; the kernel itself takes 1 of 10. PyTorch does the same in C++.
-- **The network.** A step of 128 items is 51 million multiplications, 0.33 ms on one core and half of that on
-  two; the step takes 0.4. At 32 items Python takes a third: it is 0.16 ms long.
-- **Linear cross-entropy.** At a width of 1024 the products are 93 % of the time, whoever computes them: 825
-  billion operations, of which two cores can do some 350 in a second. OpenBLAS, which NumPy brings, is 10 %
-  slower at them than MKL, which PyTorch brings.
+  that are there already are stored past the caches, and the next entries are fetched while sums are added up.
+  A fresh output costs a page fault per 4 KiB, or per 2 MiB where the system gives large pages, and zeros that
+  nobody reads: half of the time.
+- **Logistic losses.** Value and gradient take 65 vector operations and two divisions per 16 float32 entries,
+  76 and two per 8 float64; gradient and Hessian 56 and 61, and one. Two operations can start in a cycle, so
+  that 35 to 40 cycles are the least; measured on one core are 53 and 65, and 35 and 39. The rest is waiting:
+  from a logit to its loss is a chain of some 180 cycles, of which the processor holds two or three at a time.
+- **Gradient and Hessian of ten million float64.** 32 bytes per entry must move, 48 with the lines that a
+  store reads first: 11 ms at the triad's bandwidth, 16 with those. scikit-learn takes 20 to 22.
+- **Cross-entropy.** Some 26 vector operations per 16 logits where rows fit the cache; 12 bytes per logit
+  where not. Soft targets are 4 bytes more, and two sums with their rounding errors.
+- **Eager tensors.** Of 24 microseconds for a thousand numbers, 17 are spent by PyTorch alone, on a node that
+  does nothing and the way back through it; two new tensors take 1.2, the kernel 0.3. PyTorch's squared error
+  takes 25 with a node in C++.
+- **The network.** A step of 128 items is 52 million operations in two large products, 0.23 ms at the 220 to
+  240 billion per second that OpenBLAS reaches in them; the step takes 0.41. Pixels gathered from random rows
+  take 36 microseconds, Adam 31: a root and a division per weight. At 32 items the products are 70 of 158.
+- **Linear cross-entropy.** At a width of 1024 the products are over nine tenths of the time, whoever computes
+  them: 825 billion operations. Products of these shapes alone run at 273 to 283 billion per second in
+  OpenBLAS, which NumPy brings, and at 279 to 306 in MKL, which PyTorch brings: 2.9 and 2.7 seconds at least.
+  On PyTorch's tensors, with MKL, amiss takes as long as torch.compile.
+- **Custom objectives of boosters** (`python -m bench.boosters`). A round of a million rows takes LightGBM 23
+  ms at 10 columns and 54 at 28; the objective takes 1.9 of it. LightGBM's squared error is 1.09 to 1.13 times
+  the built-in, whose Hessian it knows to be constant, and the logistic loss 0.95 to 1.00; a replay that
+  computes nothing 1.04 and 0.85 to 0.91. XGBoost's is 1.17 at 28 columns and 1.28 at 10, the logistic loss
+  1.03 and 1.10; the replay 1.12 and 1.19, 0.99 and 1.03.
 """
 
 

@@ -13,7 +13,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -62,7 +61,7 @@ const Table& table() {
 
 template <class T> using Input = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 template <class T> using Output = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-std::size_t threads = 1;  // how many a large array is spread over
+std::atomic<std::size_t> threads{1};  // how many a large array is spread over
 
 const Entry& entry_of(const std::string& name) {
   const Table& chosen = table();
