@@ -174,10 +174,10 @@ def test_every_instruction_set_gives_the_same_bits(monkeypatch):
     assert len(set(seen.values())) == 1, seen
 
 
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="every other processor has FMA")
 def test_a_processor_without_fma_takes_the_portable_path_and_says_so(monkeypatch):
-    monkeypatch.setenv("AMISS_ISA", "none of them")
+    monkeypatch.setenv("AMISS_ISA", "none")
     command = [sys.executable, "-c", "from amiss.cli.version import version_text as say; print(say())"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if platform.machine() in ("x86_64", "AMD64"):
-        assert "portable, no compiled kernels (the kernels need a processor with AVX2 and FMA)" in printed
-        assert "kernels use 0" in printed
+    assert "portable, no compiled kernels (the kernels need a processor with AVX2 and FMA)" in printed
+    assert "kernels use 0" in printed

@@ -36,7 +36,7 @@ namespace amiss_baseline { extern const amiss::Table table; }
 namespace amiss {
 
 // The most capable build that this machine can run, or none: one of 2013 and later multiplies and adds at once, which
-// every kernel does. The environment variable AMISS_ISA names a lesser build, for tests.
+// every kernel does. The environment variable AMISS_ISA asks for avx2 at most, or for none, for tests.
 const Table* choose_table() {
 #if defined(AMISS_X86)
   const char* wish = std::getenv("AMISS_ISA");
@@ -45,9 +45,8 @@ const Table* choose_table() {
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && avx512 && (wanted.empty() || wanted == "avx512")) return &amiss_avx512::table;
-  if (avx2 && (wanted.empty() || wanted == "avx2")) return &amiss_avx2::table;
-  return nullptr;
+  if (!avx2 || wanted == "none") return nullptr;
+  return avx512 && wanted != "avx2" ? &amiss_avx512::table : &amiss_avx2::table;
 #else
   return &amiss_baseline::table;
 #endif
