@@ -22,6 +22,7 @@ CATALOGUE = [
     amiss.Huber(delta=1e4),
     amiss.BinaryFocal(gamma=0.0),
     amiss.Dice("probabilities", smooth=0.0),
+    amiss.Dice(smooth=0.0),
     amiss.CrossEntropy(class_weight=(1.0, 2.0, 3.0, 4.0)),
     0.5 * amiss.SquaredError(),
     amiss.SquaredError() + 2 * amiss.AbsoluteError(),

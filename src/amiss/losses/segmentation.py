@@ -114,10 +114,15 @@ class Dice(BatchLoss, ClassItems):
         return xp.over_items(weight * p * target), xp.over_items(weight * (p + target))
 
     def _overlap(self, xp: Any, shared: Array, sizes: Array) -> tuple[Array, Array]:
-        """Return the overlap of each class, 1 where the class is nowhere, and what it was divided by."""
+        """Return the overlap of each class, and what it was divided by.
+
+        It is 1 where the class is nowhere. No softmax is 0, so behind one the class is merely so improbable
+        that its number is: the overlap is 0, as it is of any small probability.
+        """
         nowhere = sizes + self.smooth == 0.0
+        perfect = 0.0 if self.input == "logits" else 1.0
         whole = xp.named_part("S", xp.where(nowhere, 1.0, sizes + self.smooth))
-        return xp.named_part("D", xp.where(nowhere, 1.0, (2.0 * shared + self.smooth) / whole)), whole
+        return xp.named_part("D", xp.where(nowhere, perfect, (2.0 * shared + self.smooth) / whole)), whole
 
     def _join(self, xp: Any, *state: Array) -> Array:
         overlap, _ = self._overlap(xp, *state)
