@@ -74,12 +74,14 @@ def page(documents: list[dict[str, Any]]) -> str:
         f"- {case['name']}: {missed(miss)}" for case in cases.values() for miss in case["below_target"]
     ]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    timed = [each for case in cases.values() for each in case["contestants"].values() if "repeats" in each]
     return "\n".join(
         [
             HEAD,
             f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; "
             f"kernels for {machine['instruction_set']}; {versions}.",
-            f"Triad: {machine['triad']['bytes_per_second'] / 1e9:.1f} GB/s.\n",
+            f"Triad: {machine['triad']['bytes_per_second'] / 1e9:.1f} GB/s. Samples of each contestant: "
+            f"{min(each['repeats'] for each in timed)} or more.\n",
             "| case | amiss | with `out=` | fastest peer | peer / amiss | PyTorch eager / amiss |",
             "|---|---|---|---|---|---|",
             *rows,

@@ -1,10 +1,13 @@
 """Matrix products whose pieces the threads share, and rows that they gather together."""
 
+import ctypes
 import threading
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import amiss
 from amiss import kernels
@@ -95,20 +98,24 @@ def test_nothing_is_shared_outside_the_block(pieces):
     assert pieces == [True]
 
 
-def test_without_scipy_numpy_multiplies(monkeypatch, pieces):
-    monkeypatch.setattr(products, "_gemms", tuple)
+def test_where_blas_has_other_names_numpy_multiplies(monkeypatch, pieces):
+    monkeypatch.setattr(products, "_gemms", lambda: None)
     a, b = draw(200, 300, 100, np.float32)
     with shared_products():
         np.testing.assert_array_equal(product(a, b), a @ b)
     assert not pieces
+    assert products.gemms_in(SimpleNamespace()) is None
 
 
-def test_a_capsule_of_another_type_is_not_called():
-    a, b = draw(200, 300, 100, np.float32)
-    from scipy.linalg import cython_blas
-
-    other = cython_blas.__pyx_capi__["sdot"]
-    assert not kernels.multiply((other, other), a, b, np.empty((200, 100), np.float32))
+def test_a_blas_that_counts_in_32_bits_multiplies_too(monkeypatch, pieces):
+    found = products.gemms_in(ctypes.CDLL(scipy.linalg._fblas.__file__))
+    assert found[2] is False
+    monkeypatch.setattr(products, "_gemms", lambda: found)
+    a, b = draw(200, 300, 100, np.float64)
+    with shared_products():
+        np.testing.assert_allclose(product(a, b), a @ b, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(product(b.T, a.T), b.T @ a.T, rtol=0, atol=1e-11)
+    assert pieces == [True, True]
 
 
 def test_several_python_threads_multiply_at_once():

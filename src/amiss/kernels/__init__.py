@@ -334,11 +334,11 @@ def gather(x: Any, rows: Any, scale: float, dtype: Any) -> Any:
     return out
 
 
-def multiply(gemms: Sequence[Any], a: Any, b: Any, out: Any, adds: bool = False) -> bool:
+def multiply(gemms: tuple[int, int, bool], a: Any, b: Any, out: Any, adds: bool = False) -> bool:
     """Write the product of two matrices to `out`, by pieces; return whether it was done.
 
     Args:
-        gemms: pointers to sgemm and dgemm of BLAS, as SciPy gives them.
+        gemms: addresses of cblas_sgemm and cblas_dgemm, and whether their whole numbers have 64 bits.
         a: as for `numpy.matmul`, as b and out are.
         b: as above.
         out: contiguous along its rows, and not in the memory of a or b.

@@ -136,30 +136,22 @@ template <class T> std::optional<Matrix<T>> matrix_of(const Buffer& buffer) {
   return {};
 }
 
-// out = a b, or out += a b, by BLAS, whose function comes in a capsule of SciPy. Returns whether it was done.
+// out = a b, or out += a b. Returns whether it was done.
 template <class T>
-bool multiply_by(const char* types, nb::handle capsule, const Buffer& a, const Buffer& b, const Buffer& out,
-                 bool adds, std::size_t threads) {
+bool multiply_by(const Gemm& gemm, const Buffer& a, const Buffer& b, const Buffer& out, bool adds, std::size_t threads) {
   const auto left = matrix_of<T>(a), right = matrix_of<T>(b), result = matrix_of<T>(out);
   if (!left || !right || !result || result->by_columns || !left->columns) return false;
   if (left->columns != right->rows || result->rows != left->rows || result->columns != right->columns) return false;
-  const char* name = PyCapsule_GetName(capsule.ptr());
-  if (!name || std::string(name).rfind(types, 0) != 0) {
-    PyErr_Clear();
-    return false;
-  }
-  const auto gemm = reinterpret_cast<Gemm<T>>(PyCapsule_GetPointer(capsule.ptr(), name));
   nb::gil_scoped_release released;
   return multiply<T>(gemm, *left, *right, *result, adds, threads);
 }
 
-bool product(nb::handle sgemm, nb::handle dgemm, nb::handle a, nb::handle b, nb::handle out, bool adds,
-             std::size_t threads) {
-  constexpr const char* types = "void (char *, char *, int *, int *, int *, ";
+bool product(std::uintptr_t sgemm, std::uintptr_t dgemm, bool is_long, nb::handle a, nb::handle b, nb::handle out,
+             bool adds, std::size_t threads) {
   const Buffer left(a, false), right(b, false), result(out, true);
   if (!result.held()) return false;
-  return result.kind() == Kind::float32 ? multiply_by<float>(types, sgemm, left, right, result, adds, threads)
-                                        : multiply_by<double>(types, dgemm, left, right, result, adds, threads);
+  return result.kind() == Kind::float32 ? multiply_by<float>({sgemm, is_long}, left, right, result, adds, threads)
+                                        : multiply_by<double>({dgemm, is_long}, left, right, result, adds, threads);
 }
 
 void bind_training(nb::module_& m) {

@@ -11,10 +11,10 @@
 
 namespace amiss {
 
-// BLAS's gemm, which takes columns where we have rows: of the transposed matrices it computes the transposed product.
-template <class T>
-using Gemm = void (*)(char* transposes_a, char* transposes_b, int* m, int* n, int* k, T* alpha, T* a, int* lda, T* b,
-                      int* ldb, T* beta, T* c, int* ldc);
+// The gemm of CBLAS, with whole numbers of 32 or 64 bits.
+template <class T, class Int>
+using Cblas = void (*)(int order, int a_transposed, int b_transposed, Int m, Int n, Int k, T alpha, const T* a, Int lda,
+                       const T* b, Int ldb, T beta, T* c, Int ldc);
 
 // A matrix whose rows or columns are contiguous; `stride` is the distance between two of them.
 template <class T> struct Matrix {
@@ -25,11 +25,32 @@ template <class T> struct Matrix {
   T* at(std::ptrdiff_t row, std::ptrdiff_t column) const {
     return data + (by_columns ? row + column * stride : row * stride + column);
   }
+  Matrix part(std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t height, std::ptrdiff_t width) const {
+    return {at(row, column), height, width, stride, by_columns};
+  }
   const T* end() const { return data + ((by_columns ? columns : rows) - 1) * stride + (by_columns ? rows : columns); }
   bool overlaps(const Matrix& other) const { return data < other.end() && other.data < end(); }
-  bool fits_int() const {
-    constexpr std::ptrdiff_t most = std::numeric_limits<int>::max();
-    return rows <= most && columns <= most && stride <= most;
+  bool fits(std::ptrdiff_t most) const { return rows <= most && columns <= most && stride <= most; }
+};
+
+// A function of BLAS, which computes c = a b + before * c.
+struct Gemm {
+  std::uintptr_t address;
+  bool is_long;  // whether its whole numbers have 64 bits
+
+  std::ptrdiff_t most() const {
+    return is_long ? std::numeric_limits<std::ptrdiff_t>::max() : std::numeric_limits<std::int32_t>::max();
+  }
+  template <class T> void operator()(const Matrix<T>& a, const Matrix<T>& b, T before, const Matrix<T>& c) const {
+    is_long ? call<std::int64_t>(a, b, before, c) : call<std::int32_t>(a, b, before, c);
+  }
+
+ private:
+  template <class Int, class T> void call(const Matrix<T>& a, const Matrix<T>& b, T before, const Matrix<T>& c) const {
+    constexpr int by_rows = 101, plain = 111, transposed = 112;
+    reinterpret_cast<Cblas<T, Int>>(address)(
+        by_rows, a.by_columns ? transposed : plain, b.by_columns ? transposed : plain, Int(c.rows), Int(c.columns),
+        Int(a.columns), T(1), a.data, Int(a.stride), b.data, Int(b.stride), before, c.data, Int(c.stride));
   }
 };
 
@@ -95,23 +116,21 @@ template <class T> void add_pieces(const Matrix<T>& c, const T* parts, std::ptrd
 
 // c = a b, or c += a b; false if it is too small, too large for BLAS, or in the memory of a or b.
 template <class T>
-bool multiply(Gemm<T> gemm, const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c, bool adds,
+bool multiply(const Gemm& gemm, const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c, bool adds,
               std::size_t threads) {
   const Grid grid(c.rows, c.columns, a.columns);
-  if (grid.count() <= 1 || c.overlaps(a) || c.overlaps(b) || !a.fits_int() || !b.fits_int() || !c.fits_int())
+  const std::ptrdiff_t most = gemm.most();
+  if (grid.count() <= 1 || c.overlaps(a) || c.overlaps(b) || !a.fits(most) || !b.fits(most) || !c.fits(most))
     return false;
   const std::ptrdiff_t more = grid.k.count - 1, size = c.rows * c.columns;
   T* parts = more ? room<T>(std::size_t(more * size)) : nullptr;
   Pool::of_process().run(grid.count(), threads, [&](std::size_t piece) {
     const std::ptrdiff_t i = std::ptrdiff_t(piece), column = i % grid.n.count, row = i / grid.n.count % grid.m.count;
     const std::ptrdiff_t layer = i / grid.n.count / grid.m.count;
-    const Matrix<T> to = layer ? Matrix<T>{parts + (layer - 1) * size, c.rows, c.columns, c.columns, false} : c;
+    const Matrix<T> whole = layer ? Matrix<T>{parts + (layer - 1) * size, c.rows, c.columns, c.columns, false} : c;
     const std::ptrdiff_t top = grid.m.start(row), left = grid.n.start(column), deep = grid.k.start(layer);
-    int m = int(grid.n.at(column)), n = int(grid.m.at(row)), k = int(grid.k.at(layer));
-    int lda = int(b.stride), ldb = int(a.stride), ldc = int(to.stride);
-    char first = b.by_columns ? 'T' : 'N', second = a.by_columns ? 'T' : 'N';
-    T one = 1, before = adds && !layer ? 1 : 0;
-    gemm(&first, &second, &m, &n, &k, &one, b.at(deep, left), &lda, a.at(top, deep), &ldb, &before, to.at(top, left), &ldc);
+    const std::ptrdiff_t m = grid.m.at(row), n = grid.n.at(column), k = grid.k.at(layer);
+    gemm(a.part(top, deep, m, k), b.part(deep, left, k, n), T(adds && !layer), whole.part(top, left, m, n));
   });
   if (more) add_pieces(c, parts, more, threads);
   return true;

@@ -1,8 +1,10 @@
 """Matrix products: BLAS computes pieces, one thread each, and the threads of the kernels share them."""
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import product as pairs
 from typing import Any
 
 import numpy as np
@@ -15,18 +17,31 @@ _shared = 0  # how many blocks of `shared_products` are open
 
 
 @cache
-def _gemms() -> tuple[Any, ...]:
-    """Return SciPy's pointers to sgemm and dgemm; nothing if they are not to be had."""
-    try:
-        from scipy.linalg import cython_blas
-    except ImportError:
-        return ()
-    return tuple(cython_blas.__pyx_capi__[name] for name in ("sgemm", "dgemm"))
+def _gemms() -> tuple[int, int, bool] | None:
+    """Return the addresses of sgemm and dgemm in NumPy's own BLAS, and whether it counts in 64 bits.
+
+    None if it has other names for them.
+    """
+    library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # it leads to all that it was linked to
+    return gemms_in(library)
+
+
+def gemms_in(library: ctypes.CDLL) -> tuple[int, int, bool] | None:
+    """Return the same of any library, or of what it was linked to."""
+    for prefix, suffix in pairs(("scipy_", ""), ("64_", "")):
+        single, double = (getattr(library, f"{prefix}cblas_{letter}gemm{suffix}", None) for letter in "sd")
+        if single and double:
+            return _address(single), _address(double), suffix == "64_"
+    return None
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 @cache
 def _libraries() -> Any:
-    """Return what limits the threads of the BLAS of NumPy and SciPy, once both are there."""
+    """Return what limits the threads of BLAS."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -37,10 +52,10 @@ def shared_products() -> Iterator[None]:
     """Let the threads of the kernels share matrix products in the block, each with one thread of BLAS.
 
     BLAS's own threads wait for each other at every small product, and take the cores from whoever else works.
-    Without SciPy, whose BLAS may be called from compiled code, it keeps its threads.
+    Where NumPy's BLAS has no function of a known name, it keeps its threads.
     """
     global _shared  # noqa: PLW0603
-    if not kernels.available() or not _gemms():  # SciPy is loaded here: a limit reaches what is there
+    if not kernels.available() or not _gemms():
         yield
         return
     with _libraries().limit(limits=1, user_api="blas"), kernels.awake():
