@@ -26,7 +26,7 @@ struct Rows {
 template <class T>
 void gather_columns(Converter<T> convert, const Rows& x, const std::int64_t* row, std::size_t rows, double scale,
                     const Rows& y, std::size_t first, std::size_t last) {
-  constexpr std::size_t ahead = 4, line = 64;
+  constexpr std::size_t ahead = 8, line = 64;
   for (std::size_t i = 0; i < rows; ++i) {
     if (i + ahead < rows) {  // the rows lie anywhere in memory: nobody else could know where
       const char* next = x.at(std::size_t(row[i + ahead]), first);

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from numbers import Real
 
 import numpy as np
@@ -68,7 +69,9 @@ class Network:
         self.dtype = np.dtype(dtype).name
         self.epochs = 0
         self.history: training.History | None = None
-        self.parameters = np.zeros(sum(layer.size for layer in self.layers), self.dtype)
+        ends = list(accumulate(layer.size for layer in self.layers))
+        self._parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        self.parameters = np.zeros(ends[-1], self.dtype)
         rng = np.random.default_rng(self.seed)
         for layer, (weight, *_) in zip(self.layers, self.split(self.parameters), strict=True):
             weight[:] = layer.initial_weight(rng)
@@ -83,11 +86,7 @@ class Network:
 
     def split(self, buffer: np.ndarray) -> list[list[np.ndarray]]:
         """Return, for each layer, its [W, b] or [W]: views into a flat buffer of all parameters."""
-        views, start = [], 0
-        for layer in self.layers:
-            views.append(layer.split(buffer[start : start + layer.size]))
-            start += layer.size
-        return views
+        return [layer.split(buffer[part]) for layer, part in zip(self.layers, self._parts, strict=True)]
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -130,14 +129,14 @@ class Network:
         return activations
 
     def backward(
-        self, activations: list, delta: np.ndarray, out: np.ndarray | None = None
+        self, activations: list, delta: np.ndarray, out: list[list[np.ndarray]] | None = None
     ) -> list[np.ndarray]:
         """Carry `delta` back to every weight by the chain rule, in which no loss occurs.
 
         Args:
             activations: What `forward` returned.
             delta: The derivative of a loss by the output, of the output's shape, else `ShapeError`.
-            out: A flat buffer that takes the gradient.
+            out: What takes the gradient: a flat buffer, `split`.
 
         Returns:
             The gradient, in the order and the shapes of `weights`.
@@ -145,7 +144,7 @@ class Network:
         delta = np.asarray(delta, self.dtype)
         if delta.shape != activations[-1].shape:
             raise ShapeError(f"Network: delta must have shape {activations[-1].shape}; got {delta.shape}.")
-        gradient = self.split(np.empty_like(self.parameters) if out is None else out)
+        gradient = self.split(np.empty_like(self.parameters)) if out is None else out
         parameters = self.split(self.parameters)
         for n in reversed(range(len(self.layers))):
             delta = self.layers[n].backward(delta, activations[n], activations[n + 1], out=gradient[n])

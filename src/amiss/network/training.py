@@ -144,8 +144,8 @@ def fit(
 
 def _epoch(network, x, y, loss, batches, *, step, gradient, bar) -> tuple[dict[str, float], np.ndarray]:
     """Go through the data once; return what was measured on the way, and the output for each item."""
-    began, total, items, norm = time.perf_counter(), 0.0, 0, None
-    outputs = np.empty((len(x), network.layers[-1].outputs), network.dtype)
+    began, total, items, norm, outputs = time.perf_counter(), 0.0, 0, None, []
+    parts = network.split(gradient)
     for number, rows in enumerate(batches, start=1):
         activations = network.forward(x, rows)
         output, target = activations[-1], y[rows]
@@ -157,7 +157,7 @@ def _epoch(network, x, y, loss, batches, *, step, gradient, bar) -> tuple[dict[s
         except (DomainError, ShapeError) as error:
             raise type(error)(_located(error, rows, output, y)) from None
 
-        network.backward(activations, delta, out=gradient)
+        network.backward(activations, delta, out=parts)
         if norm is None:
             norm = float(np.linalg.norm(gradient.astype("float64")))
         if math.isfinite(value):
@@ -165,12 +165,14 @@ def _epoch(network, x, y, loss, batches, *, step, gradient, bar) -> tuple[dict[s
             total, items = total + float(value) * len(rows), items + len(rows)
         elif np.any(delta):  # else it is the mean over nothing, every item ignored: there is no step to make
             raise _Diverged(f"the loss of batch {number} of {len(batches)} was {value}")
-        outputs[rows] = output
+        outputs.append(output)
         bar.batch()
     if not np.isfinite(network.parameters).all():
         raise _Diverged("a weight was not a finite number")
     numbers = {"loss": total / items if items else math.nan, "gradient_norm": norm}
-    return numbers | {"seconds": time.perf_counter() - began}, outputs
+    in_order = np.empty((len(x), network.layers[-1].outputs), network.dtype)
+    in_order[np.concatenate(batches)] = np.concatenate(outputs)
+    return numbers | {"seconds": time.perf_counter() - began}, in_order
 
 
 def _batches(network: "Network", items: int, size: int, shuffle: bool) -> list[np.ndarray]:
