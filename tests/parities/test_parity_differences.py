@@ -240,7 +240,12 @@ def test_a_keras_model_that_takes_logits_for_probabilities():
 
 def test_a_keras_model_with_softmax_and_from_logits():
     sparse = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    found = first(keras_side(network(), sparse, last="softmax"), P, network("softmax"))
+    with pytest.warns(
+        UserWarning, match="produced by a Softmax activation"
+    ):  # Keras takes the logits behind it
+        assert first(keras_side(network(), sparse, last="softmax"), P, network("softmax")) is None
+    hidden = keras_side(network(), sparse, last=lambda z: 1.0 * keras.ops.softmax(z))
+    found = first(hidden, P, network("softmax"))
     assert found.quantity == "loss"
     assert "probabilities for logits: softmax twice" in found.reason
 

@@ -25,7 +25,7 @@ def keras_step(case: Case) -> Step:
         kind = keras.optimizers.SGD
         settings |= {"momentum": optimizer.momentum, "nesterov": optimizer.nesterov}
     loss, note = peer_loss("keras", case.loss, case.y)
-    with _floatx(keras, case.network.dtype):  # else learning rate and loss are of single precision
+    with _precision(keras, case.network.dtype):  # else learning rate and loss are of single precision
         model = keras.Sequential([keras.Input((case.network.layers[0].inputs,))])
         for layer in case.network.layers:
             f = "linear" if layer.activation == "identity" else layer.activation
@@ -182,10 +182,12 @@ def _by_transformation(model: Any, x: Any, objective: Callable, watch: Callable,
 
 
 @contextmanager
-def _floatx(keras: Any, dtype: str) -> Any:
-    before = keras.config.floatx()
+def _precision(keras: Any, dtype: str) -> Any:
+    """Let Keras compute in a dtype, numbers and layers: the first layer of a process fixes that of layers."""
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
     jax = needed("jax") if keras.backend.backend() == "jax" else None
     keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
     try:
         if jax is None:
             yield
@@ -194,6 +196,7 @@ def _floatx(keras: Any, dtype: str) -> Any:
                 yield
     finally:
         keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(policy)
 
 
 def _flat(model: Any) -> list[Any]:
