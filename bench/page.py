@@ -40,13 +40,15 @@ LIMITS = """
 - **Eager tensors.** Of 24 microseconds for a thousand numbers, 17 are spent by PyTorch alone, on a node that
   does nothing and the way back through it; two new tensors take 1.2, the kernel 0.3. PyTorch's squared error
   takes 25 with a node in C++.
-- **The network.** A step of 128 items is 52 million operations in two large products, 0.23 ms at the 220 to
-  240 billion per second that OpenBLAS reaches in them; the step takes 0.41. Pixels gathered from random rows
-  take 36 microseconds, Adam 31: a root and a division per weight. At 32 items the products are 70 of 158.
-- **Linear cross-entropy.** At a width of 1024 the products are over nine tenths of the time, whoever computes
-  them: 825 billion operations. Products of these shapes alone run at 273 to 283 billion per second in
-  OpenBLAS, which NumPy brings, and at 279 to 306 in MKL, which PyTorch brings: 2.9 and 2.7 seconds at least.
-  On PyTorch's tensors, with MKL, amiss takes as long as torch.compile.
+- **The network.** A step of 128 items is 52 million operations in two large products, 0.23 ms at the 205 to
+  240 billion per second that OpenBLAS reaches in them, of matrices that are in no cache yet; the step takes
+  0.39. Pixels gathered from random rows take 36 microseconds, Adam 33, as long with a division
+  in half the time: what it reads and writes lies in the caches of both cores. A step of a tiny network, all
+  calls and no work, takes 34. At 32 items the two products are 69 of 149.
+- **Linear cross-entropy.** At a width of 1024 the products are 98 % of the time: 825 billion operations.
+  OpenBLAS, which NumPy brings, computes the logits at 280 to 295 billion per second, the gradient of hidden
+  at 270 to 280 and that of the weight at 320 to 330: 2.9 to 3 seconds. MKL, which PyTorch brings, does the
+  same pieces at 290, 320 and 345: 2.6. On PyTorch's tensors, with MKL, amiss takes as long as torch.compile.
 
 ## Custom objectives of boosters
 

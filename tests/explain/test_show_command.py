@@ -57,7 +57,7 @@ def test_the_document_has_what_the_text_has(amiss):
     assert (code, document["schema_version"]) == (0, 1)
     assert document["baseline"]["start"] == pytest.approx(1.0986, abs=1e-4)
     assert [one["library"] for one in document["peers"]] == [
-        "PyTorch", "Keras", "optax", "scikit-learn", "XGBoost", "LightGBM",
+        "PyTorch", "Keras", "optax", "scikit-learn", "XGBoost", "LightGBM", "CatBoost",
     ]  # fmt: skip
     assert {"facts", "names", "curve", "likelihood", "properties", "checked"} <= set(document)
 

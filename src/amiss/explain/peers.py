@@ -15,6 +15,7 @@ LIBRARIES = {
     "scikit-learn": "sklearn.",
     "XGBoost": "xgboost.",
     "LightGBM": "lightgbm.",
+    "CatBoost": "catboost.",
 }
 """The libraries that are told of, and how spellings that belong to them begin."""
 

@@ -111,6 +111,7 @@ class BinaryCrossEntropy(ElementwiseLoss):
         "scikit-learn": "log_loss is the same, of probabilities.",
         "XGBoost": "binary:logistic is the same; positive_weight is scale_pos_weight.",
         "LightGBM": "binary is the same; positive_weight is scale_pos_weight.",
+        "CatBoost": "Logloss is the same, of labels; CrossEntropy is too, of probabilities.",
     }
 
     @property
@@ -273,6 +274,7 @@ class CrossEntropy(ClassLikelihood):
         "scikit-learn": "log_loss is the same, of probabilities.",
         "XGBoost": "multi:softprob has the same gradient and twice the Hessian.",
         "LightGBM": "multiclass has the same gradient and K / (K - 1) times the Hessian.",
+        "CatBoost": "MultiClass is the same.",
     }
 
     @property

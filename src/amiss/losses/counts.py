@@ -63,6 +63,7 @@ class Poisson(ElementwiseLoss):
         "scikit-learn": "mean_poisson_deviance is twice this less its value at perfection.",
         "XGBoost": "count:poisson, of log-rates, with exp(0.7) times the Hessian: max_delta_step.",
         "LightGBM": "poisson, of log-rates, with exp(0.7) times the Hessian: poisson_max_delta_step.",
+        "CatBoost": "Poisson is the same, of log-rates.",
     }
 
     @property

@@ -65,6 +65,7 @@ class SquaredError(ElementwiseLoss):
         "scikit-learn": "mean_squared_error is the same; squared_error as a learner's loss is half of it.",
         "XGBoost": "reg:squarederror is half of it: gradient = error, Hessian 1.",
         "LightGBM": "regression is half of it: gradient = error, Hessian 1.",
+        "CatBoost": "RMSE, as an objective, is half of it: gradient = error, Hessian 1.",
     }
 
     @property
@@ -127,6 +128,7 @@ class AbsoluteError(ElementwiseLoss):
         "scikit-learn": "mean_absolute_error is the same; a learner has the gradient -1 at a tie.",
         "XGBoost": "reg:absoluteerror; a leaf becomes the median of its errors.",
         "LightGBM": "regression_l1, with a Hessian of 1; a leaf becomes the median of its errors.",
+        "CatBoost": "MAE; a leaf becomes the median of its errors.",
     }
 
     @property
@@ -187,6 +189,7 @@ class RootMeanSquaredError(BatchLoss, NumberItems):
         "scikit-learn": "a metric only: root_mean_squared_error.",
         "XGBoost": "a metric only: rmse.",
         "LightGBM": "a metric: rmse. As an objective that name means the squared error.",
+        "CatBoost": "a metric: RMSE. As an objective that name means the squared error.",
     }
 
     @property
@@ -291,6 +294,7 @@ class Huber(ElementwiseLoss):
         "scikit-learn": "GradientBoostingRegressor takes the quantile alpha, 0.9, of the errors as delta.",
         "XGBoost": "none: reg:pseudohubererror is another function, which is smooth.",
         "LightGBM": "huber calls delta alpha, 0.9 unless told, and its Hessian is 1 in the tails, here 0.",
+        "CatBoost": "Huber is the same; delta must be given.",
     }
 
     @property
@@ -347,6 +351,7 @@ class LogCosh(ElementwiseLoss):
         "PyTorch": "none.",
         "Keras": "LogCosh is the same.",
         "optax": "log_cosh is the same, unreduced.",
+        "CatBoost": "LogCosh is the same, to four digits.",
     }
 
     @property
@@ -425,6 +430,7 @@ class Pinball(ElementwiseLoss):
         "scikit-learn": "mean_pinball_loss is the same; a learner's gradient at a tie is -quantile.",
         "XGBoost": "reg:quantileerror, quantile is its quantile_alpha.",
         "LightGBM": "quantile; quantile is its alpha, 0.9 unless told.",
+        "CatBoost": "Quantile; quantile is its alpha, 0.5 unless told.",
     }
 
     @property
