@@ -24,6 +24,7 @@ from losses_under_test import (
     numbers,
     variants,
 )
+from torch.autograd import forward_ad
 
 import amiss
 from amiss.arrays import dispatch
@@ -138,6 +139,21 @@ def test_torch_func_grad_hessian_jvp_and_vmap(loss):
     close(change, np.sum(loss.gradient(x, t) * numbers(along)))
     each = torch.func.vmap(torch.func.grad(partial(loss, reduction="sum")))
     close(each(prediction[:, None], target[:, None]), alone(loss, x, t))
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("loss", few(), ids=name)
+def test_torch_dual_numbers_change_as_reverse_mode_says(loss, both):
+    operands = [x.requires_grad_() for x in inputs(loss, "torch")]
+    slopes = torch.autograd.grad(loss(*operands), operands)
+    along = [
+        torch.linspace(start, 2.0, x.numel()).double().reshape(x.shape)
+        for start, x in zip((-1.0, 0.25), operands, strict=True)
+    ]
+    with forward_ad.dual_level():
+        dual = [forward_ad.make_dual(x.detach(), d) for x, d in zip(operands, along, strict=True)]
+        change = forward_ad.unpack_dual(loss(dual[0], dual[1] if both else operands[1].detach())).tangent
+    close(change, sum((slope * d).sum() for slope, d in list(zip(slopes, along, strict=True))[: 1 + both]))
 
 
 @pytest.mark.parametrize("loss", few(), ids=name)

@@ -210,8 +210,14 @@ def _target_pull(formula: Any, target: Array, upstream: Array) -> Array:
 
 
 def _target_push(formula: Any, target: Array, along: Array | None) -> Array | float:
-    """Differentiate a formula in the target along a direction; None stands for zero."""
-    return 0.0 if along is None else torch.func.jvp(formula, (target,), (along,))[1]
+    """Differentiate a formula in the target along a direction; None stands for zero.
+
+    By reverse mode of reverse mode, which is linear, as forward mode must not be nested in itself.
+    """
+    if along is None:
+        return 0.0
+    value, pull = torch.func.vjp(formula, target)
+    return torch.func.vjp(lambda upstream: pull(upstream)[0], torch.zeros_like(value))[1](along)[0]
 
 
 class _Value(torch.autograd.Function):  # type: ignore[misc]
@@ -226,11 +232,14 @@ class _Value(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.formulas, ctx.xp, prediction, target = inputs
+        ctx.set_materialize_grads(False)  # no direction is None, not zeros
         ctx.save_for_backward(prediction, target)
         ctx.save_for_forward(prediction, target)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Array) -> Any:
+    def backward(ctx: Any, upstream: Array | None) -> Any:
+        if upstream is None:
+            return None, None, None, None
         formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
         by_prediction = by_target = None
         if ctx.needs_input_grad[2]:
@@ -264,7 +273,9 @@ class _Gradient(torch.autograd.Function):  # type: ignore[misc]
         _Value.setup_context(ctx, inputs, output)
 
     @staticmethod
-    def backward(ctx: Any, along: Array) -> Any:
+    def backward(ctx: Any, along: Array | None) -> Any:
+        if along is None:
+            return None, None, None, None
         formulas, xp, (prediction, target) = ctx.formulas, ctx.xp, ctx.saved_tensors
         by_prediction = by_target = None
         if ctx.needs_input_grad[2]:  # a Hessian is symmetric: forward and reverse are one product
