@@ -334,17 +334,19 @@ def gather(x: Any, rows: Any, scale: float, dtype: Any) -> Any:
     return out
 
 
-def multiply(gemms: tuple[int, int, bool], a: Any, b: Any, out: Any, adds: bool = False) -> bool:
+def multiply(gemms: tuple[int, int, bool] | None, a: Any, b: Any, out: Any, adds: bool = False) -> bool:
     """Write the product of two matrices to `out`, by pieces; return whether it was done.
 
     Args:
-        gemms: addresses of cblas_sgemm and cblas_dgemm, and whether their whole numbers have 64 bits.
+        gemms: addresses of cblas_sgemm and cblas_dgemm, and whether they count in 64 bits; or None.
         a: as for `numpy.matmul`, as b and out are.
         b: as above.
         out: contiguous along its rows, and not in the memory of a or b.
         adds: whether to add the product to `out`.
     """
-    return _compiled is not None and bool(_compiled.product(*gemms, a, b, out, adds, _threads))
+    if _compiled is None or gemms is None:
+        return False
+    return bool(_compiled.product(*gemms, a, b, out, adds, _threads))
 
 
 def apply(name: str, x: Any) -> Any:

@@ -4,6 +4,7 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from itertools import product as pairs
 from typing import Any
 
@@ -22,8 +23,8 @@ def _gemms() -> tuple[int, int, bool] | None:
 
     None if it has other names for them.
     """
-    library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # it leads to all that it was linked to
-    return gemms_in(library)
+    extension = import_module("numpy._core._multiarray_umath")
+    return gemms_in(ctypes.CDLL(extension.__file__))  # it leads to all that it was linked to
 
 
 def gemms_in(library: ctypes.CDLL) -> tuple[int, int, bool] | None:
